@@ -1,0 +1,103 @@
+#include "nexus/config.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+
+namespace nexus {
+namespace {
+
+constexpr uint64_t kKiB = 1024;
+constexpr uint64_t kMiB = kKiB * kKiB;
+constexpr uint64_t kGiB = kKiB * kMiB;
+constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
+
+struct Bounds {
+  const char* key;
+  uint64_t RuntimeConfig::*field;
+  uint64_t lowest;
+  uint64_t highest;
+};
+
+class ConfigBounds : public testing::TestWithParam<Bounds> {
+ protected:
+  static Status check(uint64_t value) {
+    RuntimeConfig config;
+    config.*GetParam().field = value;
+    return validate(config);
+  }
+
+  static void expectRefused(uint64_t value) {
+    const Status status = check(value);
+    ASSERT_FALSE(status.ok()) << value;
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidInput);
+    const std::string& message = status.error().message;
+    for (const std::string& part :
+         {std::string(GetParam().key), "is " + std::to_string(value) + ";",
+          std::to_string(GetParam().lowest) + " to " + std::to_string(GetParam().highest)}) {
+      EXPECT_NE(message.find(part), std::string::npos) << "no '" << part << "' in: " << message;
+    }
+  }
+};
+
+TEST_P(ConfigBounds, JustBelowIsRefused) { expectRefused(GetParam().lowest - 1); }
+TEST_P(ConfigBounds, LowestIsAllowed) { EXPECT_TRUE(check(GetParam().lowest).ok()); }
+TEST_P(ConfigBounds, HighestIsAllowed) { EXPECT_TRUE(check(GetParam().highest).ok()); }
+TEST_P(ConfigBounds, JustAboveIsRefused) { expectRefused(GetParam().highest + 1); }
+TEST_P(ConfigBounds, ZeroAndTheLargestNumberAreRefused) {
+  expectRefused(0);
+  expectRefused(kHuge);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Keys, ConfigBounds,
+    testing::Values(Bounds{"memory_limit_bytes", &RuntimeConfig::memoryLimitBytes, 2 * kMiB,
+                           4 * kGiB - 64 * kKiB},
+                    Bounds{"stack_size_bytes", &RuntimeConfig::stackSizeBytes, 64 * kKiB,
+                           768 * kKiB},
+                    Bounds{"max_source_bytes", &RuntimeConfig::maxSourceBytes, 1, 64 * kMiB},
+                    Bounds{"max_input_bytes", &RuntimeConfig::maxInputBytes, 1, kGiB},
+                    Bounds{"max_output_bytes", &RuntimeConfig::maxOutputBytes, 1, kGiB}),
+    [](const auto& bounds) { return std::string(bounds.param.key); });
+
+TEST(Config, DefaultsAreValid) { EXPECT_TRUE(validate(RuntimeConfig{}).ok()); }
+
+TEST(Config, CountsMayBeZeroAndHaveAnEnd) {
+  for (const uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{1'000'000'000}, kHuge}) {
+    RuntimeConfig config;
+    config.maxHostCalls = value;
+    config.maxLogBytes = value;
+    EXPECT_EQ(validate(config).ok(), value != kHuge) << value;
+  }
+}
+
+TEST(Config, TimeoutIsZeroOrMore) {
+  struct Case {
+    int64_t timeoutMs;
+    bool valid;
+  };
+  constexpr Case kCases[] = {{-1, false}, {0, true}, {1, true}, {INT64_MIN, false}};
+  for (const Case& c : kCases) {
+    RuntimeConfig config;
+    config.timeout = std::chrono::milliseconds(c.timeoutMs);
+    const Status status = validate(config);
+    EXPECT_EQ(status.ok(), c.valid) << c.timeoutMs;
+    if (c.valid) continue;
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidInput);
+    EXPECT_EQ(status.error().message, "timeout_ms is " + std::to_string(c.timeoutMs) +
+                                          "; expected 1 to 86400000 (a day), or 0 for no limit");
+  }
+}
+
+TEST(Config, FirstImpossibleSettingIsNamed) {
+  RuntimeConfig config;
+  config.stackSizeBytes = 0;
+  config.maxInputBytes = 0;
+  const Status status = validate(config);
+  ASSERT_FALSE(status.ok());
+  EXPECT_TRUE(status.error().message.starts_with("stack_size_bytes is 0;"));
+}
+
+}  // namespace
+}  // namespace nexus
