@@ -1,0 +1,115 @@
+// What a run that did not succeed is called.
+#include <algorithm>
+#include <string>
+
+#include "js/js_sandbox.h"
+#include "js/outcome.h"
+
+namespace nexus::js {
+
+using sandbox::CallEnd;
+using sandbox::Trap;
+
+bool JsSandbox::wasInterrupted(const Attempt& attempt) const {
+  return host_->record().interrupted || attempt.trap == Trap::kStopped ||
+         attempt.end == CallEnd::kCancelled;
+}
+
+Error JsSandbox::explain(const Attempt& attempt, ErrorCode code, std::string_view source) const {
+  const RuntimeConfig& config = engine_.config();
+  if (host_->record().refusal) return *host_->record().refusal;
+  if (host_->record().outOfHostMemory) return outOfHostMemory();
+  if (wasInterrupted(attempt)) return explainInterruption(attempt, source);
+  if (attempt.trap != Trap::kNone) return explainTrap(attempt);
+  if (attempt.closesWrapper) {
+    return Error{.code = ErrorCode::kCompilationError,
+                 .message = "the text is not one function body: a '}' closes it before its end"};
+  }
+  if (attempt.valueBytes > config.maxOutputBytes) {
+    return limitError(ErrorCode::kResourceLimit, "max_output_bytes", config.maxOutputBytes,
+                      attempt.valueBytes, "the result is larger than max_output_bytes");
+  }
+  if (attempt.neverSettles) {
+    return Error{.code = ErrorCode::kExecutionError,
+                 .message = "the handler waits for a promise that nothing can settle"};
+  }
+  if (attempt.thrown) return explainThrown(attempt, code, source);
+  if (sandbox_->growthRefused()) return memoryLimit();
+  if (attempt.seedMissing) {
+    return Error{.code = ErrorCode::kInternalError,
+                 .message = "the system gives no random numbers (getrandom)"};
+  }
+  return Error{.code = ErrorCode::kInternalError, .message = "the guest gave no answer"};
+}
+
+Error JsSandbox::explainInterruption(const Attempt& attempt, std::string_view source) const {
+  Error error;
+  if (attempt.thrown) error = makeError(ErrorCode::kTimeout, *attempt.thrown, source);
+  if (attempt.end == CallEnd::kCancelled) {
+    error.code = ErrorCode::kCancelled;
+    error.message = "the call was cancelled";
+    return error;
+  }
+  const auto timeoutMs = static_cast<uint64_t>(engine_.config().timeout.count());
+  error.code = ErrorCode::kTimeout;
+  error.message = "the call executed longer than timeout_ms, " + std::to_string(timeoutMs) + " ms";
+  error.limit = LimitReport{"timeout_ms", timeoutMs, timeoutMs};
+  return error;
+}
+
+Error JsSandbox::explainTrap(const Attempt& attempt) const {
+  switch (attempt.trap) {
+    case Trap::kStackExhausted:
+      return stackOverflow();
+    case Trap::kOutOfBounds:
+      // Unguarded recursion in the engine's own C takes the guest's stack pointer below zero.
+      if (sandbox_->global(engine_.api().stackPointer) > engine_.base().stackTop)
+        return stackOverflow();
+      break;
+    case Trap::kUnreachable:
+      if (sandbox_->growthRefused()) return memoryLimit();
+      break;
+    case Trap::kTrackingLost:
+      return cannotRestore();
+    default:
+      break;
+  }
+  return Error{.code = ErrorCode::kInternalError,
+               .message = "the JavaScript engine failed inside its sandbox (" +
+                          std::string(sandbox::toString(attempt.trap)) +
+                          "); nothing outside of it was touched"};
+}
+
+Error JsSandbox::explainThrown(const Attempt& attempt, ErrorCode code,
+                               std::string_view source) const {
+  const ThrownValue& thrown = *attempt.thrown;
+  Error error = makeError(code, thrown, source);
+  Error limit;
+  if (thrown.isOutOfMemory() && sandbox_->growthRefused()) {
+    limit = memoryLimit();
+  } else if (thrown.isStackOverflow()) {
+    limit = stackOverflow();
+  } else {
+    return error;
+  }
+  error.code = limit.code;
+  error.message = std::move(limit.message);
+  error.limit = std::move(limit.limit);
+  return error;
+}
+
+Error JsSandbox::memoryLimit() const {
+  const uint64_t limit = engine_.config().memoryLimitBytes;
+  return limitError(
+      ErrorCode::kMemoryLimit, "memory_limit_bytes", limit, sandbox_->memoryBytes(),
+      "an allocation beyond memory_limit_bytes, " + std::to_string(limit) + ", was refused");
+}
+
+Error JsSandbox::stackOverflow() const {
+  const uint64_t limit = engine_.config().stackSizeBytes;
+  return limitError(
+      ErrorCode::kStackOverflow, "stack_size_bytes", limit, limit,
+      "the recursion is deeper than stack_size_bytes, " + std::to_string(limit) + ", allows");
+}
+
+}  // namespace nexus::js

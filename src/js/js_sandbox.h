@@ -1,0 +1,161 @@
+// JavaScript in a sandbox: compiles handlers and runs them, each call from the same image.
+//
+//   source ──compile──► bytecode ──load──► Handler (image) ──invoke──► result ──restore──► clean
+//
+// Every call that returns leaves the sandbox dirty until restore(), which the caller does when it
+// has passed the result on.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "js/boot.h"
+#include "js/error_report.h"
+#include "js/host.h"
+#include "nexus/config.h"
+#include "nexus/execution.h"
+#include "sandbox/deadline_watch.h"
+#include "sandbox/engine.h"
+#include "sandbox/image.h"
+
+namespace nexus::js {
+
+// A handler that is ready to run in any sandbox of the engine that made it. Immutable.
+struct Handler {
+  std::string source;
+  std::string bytecode;
+  std::shared_ptr<const sandbox::Image> image;  // in which it is already loaded
+};
+
+// What all sandboxes of one configuration share. Thread-safe; outlives its sandboxes.
+class JsEngine {
+ public:
+  // Boots one sandbox for the base image. `engine` and `watch` must outlive this. kInvalidInput for
+  // an impossible configuration, kUnavailable when the system refuses memory.
+  static Result<std::unique_ptr<JsEngine>> make(sandbox::Engine& engine,
+                                                sandbox::DeadlineWatch& watch,
+                                                const RuntimeConfig& config);
+
+  const RuntimeConfig& config() const { return config_; }
+  sandbox::Engine& engine() const { return engine_; }
+  sandbox::DeadlineWatch& watch() const { return watch_; }
+  const GuestApi& api() const { return api_; }
+  const Base& base() const { return base_; }
+
+ private:
+  JsEngine(sandbox::Engine& engine, sandbox::DeadlineWatch& watch, const RuntimeConfig& config)
+      : engine_(engine), watch_(watch), config_(config) {}
+
+  sandbox::Engine& engine_;
+  sandbox::DeadlineWatch& watch_;
+  const RuntimeConfig config_;
+  GuestApi api_{};
+  Base base_;
+};
+
+// One thread at a time, any thread; cancel() from any thread at any time.
+class JsSandbox {
+ public:
+  static Result<std::unique_ptr<JsSandbox>> make(JsEngine& engine);
+
+  // Compiles inside the sandbox, under the limits of a call. kInvalidHandler, kCompilationError
+  // with line and column, or a limit's error.
+  Result<std::shared_ptr<const Handler>> compile(std::string_view source);
+
+  // Runs the handler with `args`, JSON text that was checked. Never fails as a call: what went
+  // wrong is in the result.
+  ExecutionResult invoke(const Handler& handler, std::string_view args);
+
+  // After compile and invoke: nothing of them is left. False: discard this sandbox, make another.
+  [[nodiscard]] bool restore();
+
+  // Gives back memory that an idle sandbox does not need.
+  void trim() { sandbox_->trim(); }
+
+  // Ends the present call with kCancelled; false when there is none.
+  bool cancel() { return slot_->cancel(); }
+
+  // For tests that look for what a call left behind.
+  const sandbox::Sandbox& raw() const { return *sandbox_; }
+
+ private:
+  // What one run in the guest came to, before anybody says what it means.
+  struct Attempt {
+    sandbox::Trap trap = sandbox::Trap::kNone;
+    sandbox::CallEnd end = sandbox::CallEnd::kInTime;
+    bool succeeded = false;
+    bool seedMissing = false;           // the system gave no random numbers
+    bool inputRefused = false;          // the guest did not take the arguments
+    bool neverSettles = false;          // it waits for what nobody will do
+    bool closesWrapper = false;         // the text is not one function body
+    std::optional<std::string> value;   // of a success
+    size_t valueBytes = 0;              // also when it was too long to take
+    std::optional<ThrownValue> thrown;  // of a failure
+  };
+
+  // The time in which the guest may run, with a record of its own; over at the latest when this is.
+  class TimedRun {
+   public:
+    explicit TimedRun(JsSandbox& sandbox);
+    TimedRun(const TimedRun&) = delete;
+    TimedRun& operator=(const TimedRun&) = delete;
+    ~TimedRun();
+
+    sandbox::CallEnd end();
+    std::chrono::microseconds elapsed() const {
+      return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start_);
+    }
+
+   private:
+    using Clock = sandbox::DeadlineWatch::Clock;
+
+    sandbox::DeadlineWatch::Slot& slot_;
+    const Clock::time_point start_;
+    bool ended_ = false;
+  };
+
+  explicit JsSandbox(JsEngine& engine) : engine_(engine) {}
+
+  Guest makeGuest() { return Guest(*sandbox_, engine_.api(), engine_.base().anchors); }
+  bool restoreTo(const std::shared_ptr<const sandbox::Image>& image);
+  ExecutionResult invokeOnce(const Handler& handler, std::string_view args);
+  Attempt run(Guest& guest, std::string_view args);
+  bool drainJobs(Guest& guest);
+  void takeOutcome(Guest& guest, std::optional<uint64_t> outcome, Attempt& attempt);
+  void takeException(Guest& guest, Attempt& attempt);
+  void takeReport(Guest& guest, std::optional<uint64_t> report, Attempt& attempt);
+  void checkOutput(ExecutionResult& result) const;
+
+  // Steps of compile(): on failure they leave the reason in the attempt.
+  Result<std::shared_ptr<const Handler>> compileOnce(std::string_view source);
+  std::string compileInGuest(Guest& guest, std::string_view source, Attempt& attempt);
+  bool checkIsWholeBody(Guest& guest, uint64_t compiled, std::string_view functionText,
+                        Attempt& attempt);
+  bool loadInGuest(Guest& guest, std::string_view bytecode, Attempt& attempt);
+  std::optional<uint64_t> readFunction(Guest& guest, std::string_view bytecode, Attempt& attempt);
+
+  bool wasInterrupted(const Attempt& attempt) const;
+  Error explain(const Attempt& attempt, ErrorCode code, std::string_view source) const;
+  Error explainInterruption(const Attempt& attempt, std::string_view source) const;
+  Error explainTrap(const Attempt& attempt) const;
+  Error explainThrown(const Attempt& attempt, ErrorCode code, std::string_view source) const;
+  Error memoryLimit() const;
+  Error stackOverflow() const;
+  template <typename T>
+  T readBook(uint32_t address) const;
+  int64_t stepsToNextPoll() const;
+  void measure(ExecutionMetrics& metrics) const;
+
+  JsEngine& engine_;
+  std::unique_ptr<Host> host_;
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<sandbox::DeadlineWatch::Slot> slot_;
+  std::shared_ptr<const sandbox::Image> image_;  // what restore() returns to
+  int64_t stepsToPollAtStart_ = 0;
+  bool dirty_ = false;
+};
+
+}  // namespace nexus::js
