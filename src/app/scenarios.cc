@@ -1,0 +1,148 @@
+#include "app/scenarios.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "app/compute_sources.h"
+
+namespace nexus::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kTrivialSource[] = "return $args.a + 1";
+constexpr char kTrivialArgs[] = R"({"a":1})";
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "nexus bench: %s\n", what.c_str());
+  std::abort();
+}
+
+template <typename T>
+T orFail(Result<T> result) {
+  if (!result) fail(result.error().message);
+  return std::move(result).value();
+}
+
+uint64_t residentBytes() {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "r"),
+                                                       std::fclose);
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  if (!file || std::fscanf(file.get(), "%llu %llu", &total, &resident) != 2) {
+    fail("no /proc/self/statm");
+  }
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+// A sandbox and the handler that it runs.
+struct Scenarios::Prepared {
+  std::unique_ptr<js::JsSandbox> sandbox;
+  std::shared_ptr<const js::Handler> handler;
+
+  void call() {
+    const ExecutionResult result = sandbox->invoke(*handler, kTrivialArgs);
+    if (!result.ok()) fail(result.error->message);
+  }
+  void restore() {
+    if (!sandbox->restore()) fail("a sandbox could not be restored");
+  }
+};
+
+Result<std::unique_ptr<Scenarios>> Scenarios::make() {
+  RuntimeConfig config;
+  // Long enough for the compute scenarios under a sanitizer; armed as in every call.
+  config.timeout = std::chrono::minutes(5);
+  auto engines = makeEngines(config);
+  if (!engines) return std::move(engines).error();
+  std::unique_ptr<Scenarios> made(new Scenarios(std::move(*engines)));
+  made->addCalls();
+  made->addCompute("compute_fib", kComputeFib);
+  made->addCompute("compute_loop", kComputeLoop);
+  made->addCompute("compute_objects", kComputeObjects);
+  made->addCompute("compute_sort", kComputeSort);
+  return made;
+}
+
+std::shared_ptr<Scenarios::Prepared> Scenarios::prepare(const std::string& source) {
+  auto prepared = std::make_shared<Prepared>();
+  prepared->sandbox = orFail(js::JsSandbox::make(*engines_.js));
+  prepared->handler = orFail(prepared->sandbox->compile(source));
+  return prepared;
+}
+
+void Scenarios::addCalls() {
+  constexpr uint64_t kMany = 50'000;
+  constexpr uint64_t kSome = 1'000;
+  const auto trivial = prepare(kTrivialSource);
+  scenarios_.push_back({"isolated_call",
+                        [trivial] {
+                          trivial->call();
+                          trivial->restore();
+                        },
+                        nullptr, kMany});
+  scenarios_.push_back(
+      {"bare_call", [trivial] { trivial->call(); }, [trivial] { trivial->restore(); }, kMany});
+  scenarios_.push_back({"compile",
+                        [trivial] {
+                          if (!trivial->sandbox->compile(kTrivialSource)) fail("does not compile");
+                        },
+                        nullptr, kSome});
+  auto last = std::make_shared<std::unique_ptr<js::JsSandbox>>();
+  scenarios_.push_back({"sandbox_create",
+                        [this, last] { *last = orFail(js::JsSandbox::make(*engines_.js)); },
+                        [last] { last->reset(); }, kSome});
+}
+
+void Scenarios::addCompute(const char* name, std::string_view source) {
+  constexpr uint64_t kFew = 5;
+  const auto prepared = prepare(std::string(source));
+  scenarios_.push_back(
+      {name, [prepared] { prepared->call(); }, [prepared] { prepared->restore(); }, kFew});
+}
+
+double Scenarios::isolatedCallsPerSecond(unsigned threads) {
+  constexpr auto kDuration = std::chrono::milliseconds(500);
+  std::vector<std::shared_ptr<Prepared>> prepared;
+  for (unsigned i = 0; i < threads; ++i) prepared.push_back(prepare(kTrivialSource));
+  std::atomic<uint64_t> calls{0};
+  const auto start = Clock::now();
+  std::vector<std::thread> running;
+  running.reserve(threads);
+  for (const auto& own : prepared) {
+    running.emplace_back([&calls, own, until = start + kDuration] {
+      uint64_t done = 0;
+      while (Clock::now() < until) {
+        own->call();
+        own->restore();
+        ++done;
+      }
+      calls += done;
+    });
+  }
+  for (std::thread& thread : running) thread.join();
+  return static_cast<double>(calls) / std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+uint64_t Scenarios::idleInstanceBytes() {
+  constexpr size_t kInstances = 64;
+  const uint64_t before = residentBytes();
+  std::vector<std::shared_ptr<Prepared>> idle;
+  for (size_t i = 0; i < kInstances; ++i) {
+    idle.push_back(prepare(kTrivialSource));
+    idle.back()->call();
+    idle.back()->restore();
+    idle.back()->sandbox->trim();
+  }
+  const uint64_t after = residentBytes();
+  return after <= before ? 0 : (after - before) / kInstances;
+}
+
+}  // namespace nexus::app
