@@ -336,5 +336,24 @@ TEST_P(CompileTest, CompilerBombsEndWithACode) {
   rig.expectNextCallRight();
 }
 
+// Short of memory is not the same as closing the wrapper, which the same step finds out.
+TEST_P(CompileTest, TextThatLeavesNoMemoryIsAMemoryLimit) {
+  Rig rig(GetParam(), {.memoryLimitBytes = 3u << 20});
+  for (const size_t bytes : {350u << 10, 600u << 10, 850u << 10}) {
+    const Error error = rig.failure("return 1 //" + std::string(bytes, 'x'));
+    EXPECT_EQ(error.code, ErrorCode::kMemoryLimit) << bytes << ": " << error.message;
+  }
+  rig.expectNextCallRight();
+}
+
+// Deep enough to compile, too deep to be written as bytecode.
+TEST_P(CompileTest, NestingBeyondTheBytecodeWriterIsAStackOverflow) {
+  Rig rig(GetParam());
+  std::string arrows;
+  for (int i = 0; i < 1000; ++i) arrows += "a" + std::to_string(i) + " => ";
+  EXPECT_EQ(rig.compileError("return " + arrows + "1").code, ErrorCode::kStackOverflow);
+  rig.expectNextCallRight();
+}
+
 }  // namespace
 }  // namespace nexus::js

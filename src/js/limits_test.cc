@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 
 #include "js/testing/rig.h"
@@ -224,6 +225,27 @@ TEST_P(LimitsTest, LogIsFrozen) {
   Rig rig(GetParam());
   EXPECT_EQ(rig.value("try { $log.info = 1 } catch (e) { return e.name }"), R"("TypeError")");
   EXPECT_EQ(rig.value("try { $log.extra = 1 } catch (e) { return e.name }"), R"("TypeError")");
+}
+
+// A stop while the host takes a log's text from the guest is a timeout, not the host's refusal.
+TEST_P(LimitsTest, StopDuringLogIsATimeout) {
+  Rig rig(GetParam(), {.timeout = std::chrono::milliseconds(20), .maxLogBytes = 1u << 30});
+  const auto handler =
+      rig.compile("const s = '\\u00fc\\u4e00'.repeat(1e6); for (;;) { $log(s); $log.debug(s); }");
+  ASSERT_TRUE(handler);
+  for (int i = 0; i < 5; ++i) {
+    const ExecutionResult result = rig.invoke(*handler);
+    ASSERT_TRUE(result.error);
+    EXPECT_EQ(result.error->code, ErrorCode::kTimeout) << result.error->message;
+  }
+  rig.expectNextCallRight();
+}
+
+TEST_P(LimitsTest, LogWithoutMemoryIsAMemoryLimit) {
+  Rig rig(GetParam(), {.memoryLimitBytes = 4u << 20, .maxLogBytes = 1u << 30});
+  const Error error = rig.failure("const s = '\\u00fc'.repeat(9e5); $log(s); return 1");
+  EXPECT_EQ(error.code, ErrorCode::kMemoryLimit) << error.message;
+  rig.expectNextCallRight();
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "sandbox/deadline_watch.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -400,6 +402,23 @@ TEST_P(DeadlineWatchTiming, AGuestEndsAtMostTenMillisecondsLate) {
   std::ranges::sort(late);
   EXPECT_GE(late.front(), kGrace);
   EXPECT_LE(late[late.size() / 2], milliseconds(10));
+}
+
+// Signals are the embedder's: one that every other thread blocks has to stay pending.
+TEST(DeadlineWatchThread, TakesNoSignalThatTheProcessBlocks) {
+  sigset_t wanted = {};
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGUSR2);
+  {
+    // Made while the signal is not blocked, as a thread inherits its maker's mask.
+    DeadlineWatch watch;
+    sigset_t before = {};
+    pthread_sigmask(SIG_BLOCK, &wanted, &before);
+    kill(getpid(), SIGUSR2);  // its default action would end the process
+    const timespec soon = {.tv_sec = 5, .tv_nsec = 0};
+    EXPECT_EQ(sigtimedwait(&wanted, nullptr, &soon), SIGUSR2);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
 }
 
 }  // namespace

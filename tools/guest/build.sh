@@ -8,6 +8,8 @@ set -euo pipefail
 
 module=$1 name=$2 variant=$3 symbol=$4 output=$5 include=$6 cc=$7
 here=$(cd "$(dirname "$0")" && pwd)
+# The output's name holds a key of all that goes into it: what is there, made for another preset, fits.
+if [[ -e $output ]]; then exit 0; fi
 mkdir -p "$(dirname "$output")"
 # Two presets may build the same guest at once; each works apart, and the last one wins.
 work=$(mktemp -d "$output.XXXXXX")
