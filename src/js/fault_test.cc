@@ -20,8 +20,10 @@ using testing::outcomeOf;
 using testing::Rig;
 
 constexpr milliseconds kTimeout{50};
-// Instrumented code takes its time to notice.
-constexpr double kLateAtMostMs = testing::kCountDivisor == 1 ? 10 : 50;
+constexpr double kLateAtMostMs = 10;
+// Instrumented, the host's own part of a call (comparing pages, reading reports) takes ten times as
+// long: there only the ends are checked.
+constexpr bool kChecksLateness = testing::kCountDivisor == 1;
 // The machine has other work: one quick try of a few says what the code can do.
 constexpr int kTries = 3;
 
@@ -220,7 +222,9 @@ class FaultTiming : public EngineTest {
   }
 
   void report(const std::string& name, double lateMs) {
-    EXPECT_LE(lateMs, kLateAtMostMs);
+    if (kChecksLateness) {
+      EXPECT_LE(lateMs, kLateAtMostMs);
+    }
     if (lateMs > 0) RecordProperty(name + "_us_late", static_cast<int>(lateMs * 1000));
   }
 };
