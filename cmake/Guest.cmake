@@ -18,6 +18,7 @@ execute_process(COMMAND ${NEXUS_GUEST_CC} -dumpfullversion OUTPUT_VARIABLE NEXUS
 set(NEXUS_GUEST_TOOLS
     ${CMAKE_SOURCE_DIR}/tools/guest/build.sh
     ${CMAKE_SOURCE_DIR}/tools/guest/translate.mjs
+    ${CMAKE_SOURCE_DIR}/tools/guest/interpreter.mjs
     ${CMAKE_SOURCE_DIR}/src/sandbox/native/guest_runtime.h
     ${CMAKE_SOURCE_DIR}/src/sandbox/native/native_module.h)
 

@@ -29,10 +29,11 @@ checked=0
 launcher=()
 command -v ccache >/dev/null && launcher=(ccache)
 # Functions are aligned because the interpreter's dispatch loop, one function of 60 KB, is up to a
-# third slower where it happens to begin badly.
+# third slower where it happens to begin badly. The other two would merge its many jumps into one.
 # shellcheck disable=SC2086 # NEXUS_GUEST_FLAGS is a list of flags
 "${launcher[@]}" "$cc" -std=gnu11 -O2 -fPIC -fvisibility=hidden -ffp-contract=off -w \
-  -falign-functions=64 ${NEXUS_GUEST_FLAGS:-} -DNEXUS_WABT_MINOR="$minor" -DNEXUS_CHECKED=$checked -DNEXUS_MODULE_SYMBOL="$symbol" \
+  -falign-functions=64 -fno-gcse -fno-crossjumping ${NEXUS_GUEST_FLAGS:-} \
+  -DNEXUS_WABT_MINOR="$minor" -DNEXUS_CHECKED=$checked -DNEXUS_MODULE_SYMBOL="$symbol" \
   -I"$include" -I"$work" -c "$work/${name}_module.c" -o "$work/all.o"
 
 # Two modules, or two builds of one, define the same names for their imports: only the descriptor

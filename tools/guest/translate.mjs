@@ -4,7 +4,8 @@
 //
 // wasm2c (wabt) does the translation; this step adds what Nexus needs and hides what differs between
 // wabt 1.0.32 (Debian 12) and 1.0.36 (Debian 13):
-//   NAME.c, NAME.h      wasm2c's output, with a stop check behind every loop header
+//   NAME.c, NAME.h      wasm2c's output, with a stop check behind every loop header, and its interpreter
+//                       made fast (interpreter.mjs)
 //   NAME_module.c       includes NAME.c and describes it as a `NexusNativeModule` (native_module.h):
 //                       exports, imports, globals, how to instantiate
 // It fails, rather than guess, where the module or wabt's output is not what it was written for.
@@ -12,6 +13,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { speedUpInterpreter } from './interpreter.mjs';
 
 const [wasmFile, name, outputDir] = process.argv.slice(2);
 if (!wasmFile || !name || !outputDir) fail('usage: translate.mjs MODULE.wasm NAME OUTPUT_DIR');
@@ -310,7 +312,6 @@ const NexusNativeModule NEXUS_MODULE_SYMBOL = {
   .globals = kGlobals, .globalCount = ${fields.globals.length},
   .initializeTypes = ${old ? 'initializeTypes' : '0'},
   .instantiate = instantiate,
-  .memory = nexus_memory_view,
   .setMemory = nexus_memory_assign,
 };
 `;
@@ -323,9 +324,10 @@ if (opcodes.tableWrites > 0) fail('the module writes to its table; a table is se
 const cFile = join(outputDir, `${name}.c`);
 run('wasm2c', [wasmFile, '-n', name, '-o', cFile]);
 const translated = readFileSync(cFile, 'utf8');
-const checked = addCallChecks(addStopChecks(translated, opcodes.loops));
-const source = nameMemoryBase(addPrologue(checked));
+const wasm = readFileSync(wasmFile);
+const stoppable = addCallChecks(addStopChecks(translated, opcodes.loops));
+const source = nameMemoryBase(addPrologue(speedUpInterpreter(stoppable, wasm, fail)));
 const header = readFileSync(join(outputDir, `${name}.h`), 'utf8');
-const sha256 = createHash('sha256').update(readFileSync(wasmFile)).digest('hex');
+const sha256 = createHash('sha256').update(wasm).digest('hex');
 writeFileSync(cFile, source);
 writeFileSync(join(outputDir, `${name}_module.c`), moduleSource({ source, header, wabt, sha256 }));
