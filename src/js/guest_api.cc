@@ -31,7 +31,6 @@ Result<GuestApi> GuestApi::find(const sandbox::Engine& engine) {
       {&api.newString, "JS_NewStringLen", "iii:j"},
       {&api.parseJson, "JS_ParseJSON", "iiii:j"},
       {&api.toText, "JS_ToCStringLen2", "iiji:i"},
-      {&api.freeText, "JS_FreeCString", "ii:v"},
       {&api.executePendingJob, "JS_ExecutePendingJob", "ii:i"},
   };
   for (const auto& wanted : exports) {

@@ -29,7 +29,6 @@ struct GuestApi {
   Id newString;          // JS_NewStringLen: (ctx, text, length) -> value
   Id parseJson;          // JS_ParseJSON: (ctx, text, length, file) -> value
   Id toText;             // JS_ToCStringLen2: (ctx, lengthOut, value, cesu8) -> address
-  Id freeText;           // JS_FreeCString: (ctx, address)
   Id executePendingJob;  // JS_ExecutePendingJob: (rt, ctxOut) -> 1 done, 0 none, <0 thrown
 
   sandbox::GlobalId stackPointer;  // of the guest's own stack, in linear memory

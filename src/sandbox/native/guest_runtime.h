@@ -116,12 +116,6 @@ static inline uint64_t nexus_bits64(double value) {
   return bits;
 }
 
-static inline NexusMemoryView nexus_memory_view(const void* opaque) {
-  const wasm_rt_memory_t* memory = opaque;
-  NexusMemoryView view = {memory->data, memory->pages, memory->max_pages};
-  return view;
-}
-
 static inline void nexus_memory_assign(void* opaque, NexusMemoryView view) {
   wasm_rt_memory_t* memory = opaque;
   memory->data = view.base;

@@ -74,7 +74,6 @@ typedef struct NexusNativeModule {
   // Fills a zeroed instance whose memory and table storage were assigned. `host` comes back with
   // every import. Without data, memory's content is left to the caller. May trap.
   void (*instantiate)(void* instance, void* host, int withData);
-  NexusMemoryView (*memory)(const void* memory);
   void (*setMemory)(void* memory, NexusMemoryView view);
 } NexusNativeModule;
 
