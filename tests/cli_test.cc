@@ -158,6 +158,19 @@ TEST_F(CliTest, ArgumentsComeFromTextFileOrStandardInput) {
   EXPECT_EQ(nexus("run h.js").out, "(no value)\n");
 }
 
+// `script` gives the command a terminal.
+TEST_F(CliTest, WhatTakesLongSaysSoOnATerminal) {
+  write("loop.js", "for (;;);");
+  const Outcome slow = nexus(
+      "", "", "script -qefc '" NEXUS_BINARY " run loop.js --timeout-ms 2200' typescript; true");
+  const std::string shown = readFile(folder_ / "typescript");
+  EXPECT_NE(shown.find("\r\x1b[Krunning for 2 s, of at most 2200 ms (--timeout-ms)\r\x1b[K"),
+            std::string::npos)
+      << shown;
+  EXPECT_NE(shown.find("TIMEOUT"), std::string::npos) << shown;
+  EXPECT_EQ(nexus("run loop.js --timeout-ms 2200").err.find("running for"), std::string::npos);
+}
+
 // `ulimit -v` leaves no room for guard pages: the checked engine takes over, and says so.
 TEST_F(CliTest, RunsWhereGuardPagesCannotBeHad) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

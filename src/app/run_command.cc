@@ -10,6 +10,7 @@
 #include "app/display.h"
 #include "app/engines.h"
 #include "app/input.h"
+#include "app/progress.h"
 #include "app/report.h"
 #include "base/json.h"
 
@@ -60,6 +61,12 @@ Result<Inputs> readInputs(const RunOptions& options) {
   return Inputs{std::move(*source), std::move(*args)};
 }
 
+std::string describeWait(const RunOptions& options, int64_t seconds) {
+  const auto limit = options.config.timeout.count();
+  const std::string until = limit == 0 ? "no time limit" : fmt::format("of at most {} ms", limit);
+  return fmt::format("running for {} s, {} (--timeout-ms)", seconds, until);
+}
+
 // A failure to compile is a result like any other.
 ExecutionResult execute(js::JsSandbox& sandbox, const Inputs& inputs) {
   const auto start = std::chrono::steady_clock::now();
@@ -102,7 +109,10 @@ int runHandler(const RunOptions& options) {
   auto sandbox = js::JsSandbox::make(*engines->js);
   if (!sandbox) return printError(sandbox.error(), options, kFailed);
 
-  const ExecutionResult result = execute(**sandbox, *inputs);
+  const ExecutionResult result = [&] {
+    const Progress progress([&](int64_t seconds) { return describeWait(options, seconds); });
+    return execute(**sandbox, *inputs);
+  }();
   for (const LogRecord& record : result.log) {
     print(stderr, showLog(record, colourFor(STDERR_FILENO)));
   }
