@@ -14,12 +14,14 @@ enum class ErrorCode {
   kInvalidHandler,    // the text is empty, not UTF-8 or longer than max_source_bytes
   kInvalidInput,      // what the caller passed is not JSON or does not fit
   kExecutionError,    // thrown and not caught, or a result that JSON cannot carry
+  kPermissionDenied,  // an operation without its capability; it did not happen
   kTimeout,           // executed longer than timeout_ms
   kMemoryLimit,       // an allocation beyond memory_limit_bytes was refused
   kStackOverflow,     // recursion deeper than stack_size_bytes allows
-  kResourceLimit,     // host calls, log, input or output beyond their limit
+  kResourceLimit,     // host calls, state, events, log, requests, input or output beyond a limit
   kUnavailable,       // not now: no sandbox can be had; may be tried again
   kCancelled,         // by the caller
+  kNotFound,          // no such suspended request
   kInternalError,     // our own fault
 };
 

@@ -1,9 +1,12 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <bitset>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 #include "base/text.h"
 
@@ -18,7 +21,14 @@ struct Mistake {
 // One pass, iterative: how deep it is nested, and in what, are its only memory.
 class Checker {
  public:
-  explicit Checker(std::string_view text) : text_(text) {}
+  // Where a member of the outermost object stands: its name with its quotes, its value.
+  struct Member {
+    std::string_view name;
+    std::string_view value;
+  };
+
+  explicit Checker(std::string_view text, std::vector<Member>* members = nullptr)
+      : text_(text), members_(members) {}
 
   std::optional<Mistake> check();
 
@@ -42,6 +52,7 @@ class Checker {
   bool digits();
   bool literal(std::string_view word);
   void skipSpace();
+  void noteMember(Next next);
   bool at(char c) const { return at_ < text_.size() && text_[at_] == c; }
   bool take(char c) {
     if (!at(c)) return false;
@@ -50,8 +61,10 @@ class Checker {
   }
 
   std::string_view text_;
+  std::vector<Member>* members_;
   size_t at_ = 0;
   size_t depth_ = 0;
+  std::string_view name_;  // the last one, with its quotes
   std::bitset<kMaxJsonDepth> isObject_;
   std::optional<Mistake> mistake_;
 };
@@ -64,10 +77,24 @@ std::optional<Mistake> Checker::check() {
   skipSpace();
   if (at_ == text_.size()) fail("it is empty");
   Next next = Next::kValue;
-  while (!mistake_ && (next != Next::kAfterValue || depth_ > 0)) step(next);
+  while (!mistake_ && (next != Next::kAfterValue || depth_ > 0)) {
+    step(next);
+    if (members_ != nullptr && depth_ == 1 && isObject_[0]) noteMember(next);
+  }
   skipSpace();
   if (!mistake_ && at_ < text_.size()) fail("expected the end behind the value");
   return mistake_;
+}
+
+// After a step in the outermost object: its last one was a name, or ended a value.
+void Checker::noteMember(Next next) {
+  if (next == Next::kValue) {
+    skipSpace();
+    members_->push_back({name_, text_.substr(at_, 0)});
+  } else if (next == Next::kAfterValue && members_->back().value.empty()) {
+    const auto begin = static_cast<size_t>(members_->back().value.data() - text_.data());
+    members_->back().value = text_.substr(begin, at_ - begin);
+  }
 }
 
 bool Checker::step(Next& next) {
@@ -119,7 +146,9 @@ bool Checker::open(bool isObject, Next& next) {
 
 bool Checker::key(Next& next) {
   if (!at('"')) return fail("expected a property name in double quotes");
+  const size_t start = at_;
   if (!string()) return false;
+  name_ = text_.substr(start, at_ - start);
   skipSpace();
   if (!take(':')) return fail("expected ':' behind the property name");
   next = Next::kValue;
@@ -230,23 +259,112 @@ void Checker::skipSpace() {
   }
 }
 
-}  // namespace
+Error invalidAt(std::string_view text, size_t offset, std::string_view what,
+                const std::string& why) {
+  const SourceLocation place = locate(text, offset);
+  return Error{.code = ErrorCode::kInvalidInput,
+               .message = std::string(what) + " is not valid JSON at line " +
+                          std::to_string(place.line) + ", column " + std::to_string(place.column) +
+                          ": " + why,
+               .location = place};
+}
 
-bool isJson(std::string_view text) { return !findInvalidUtf8(text) && !Checker(text).check(); }
-
-Status checkJson(std::string_view text, std::string_view what) {
-  std::optional<Mistake> mistake = Checker(text).check();
+Status checkText(Checker checker, std::string_view text, std::string_view what) {
+  std::optional<Mistake> mistake = checker.check();
   const std::optional<size_t> invalid = findInvalidUtf8(text);
   if (invalid && (!mistake || *invalid < mistake->offset)) {
     mistake = Mistake{*invalid, "it is not UTF-8"};
   }
   if (!mistake) return Done{};
-  const SourceLocation place = locate(text, mistake->offset);
-  return Error{.code = ErrorCode::kInvalidInput,
-               .message = std::string(what) + " is not valid JSON at line " +
-                          std::to_string(place.line) + ", column " + std::to_string(place.column) +
-                          ": " + mistake->what,
-               .location = place};
+  return invalidAt(text, mistake->offset, what, mistake->what);
+}
+
+uint32_t readUnit(std::string_view digits) {
+  uint32_t unit = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
+  return unit;
+}
+
+// The character of a \u escape at the start of `text`, which is cut off; two escapes make one
+// beyond U+FFFF. The text was checked.
+uint32_t takeEscapedCharacter(std::string_view& text) {
+  constexpr size_t kEscape = 6;  // \uXXXX
+  const uint32_t first = readUnit(text.substr(2, 4));
+  text.remove_prefix(kEscape);
+  if (first < 0xD800 || first > 0xDBFF) return first;
+  const uint32_t second = readUnit(text.substr(2, 4));
+  text.remove_prefix(kEscape);
+  return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+}
+
+// A JSON string that was checked, without its quotes, as what it means.
+std::string unescape(std::string_view text) {
+  std::string meaning;
+  while (!text.empty()) {
+    if (text[0] != '\\') {
+      const size_t plain = std::min(text.find('\\'), text.size());
+      meaning += text.substr(0, plain);
+      text.remove_prefix(plain);
+    } else if (text[1] == 'u') {
+      appendUtf8(meaning, takeEscapedCharacter(text));
+    } else {
+      constexpr std::string_view kLetters = "bfnrt";
+      constexpr std::string_view kMeanings = "\b\f\n\r\t";
+      const size_t letter = kLetters.find(text[1]);
+      meaning += letter == std::string_view::npos ? text[1] : kMeanings[letter];
+      text.remove_prefix(2);
+    }
+  }
+  return meaning;
+}
+
+}  // namespace
+
+bool isJson(std::string_view text) { return !findInvalidUtf8(text) && !Checker(text).check(); }
+
+Status checkJson(std::string_view text, std::string_view what) {
+  return checkText(Checker(text), text, what);
+}
+
+Result<std::vector<JsonMember>> splitJsonObject(std::string_view text, std::string_view what) {
+  std::vector<Checker::Member> found;
+  auto checked = checkText(Checker(text, &found), text, what);
+  if (!checked) return std::move(checked).error();
+  if (text[text.find_first_not_of(" \t\r\n")] != '{') {
+    return Error{.code = ErrorCode::kInvalidInput,
+                 .message = std::string(what) + " must be a JSON object"};
+  }
+  std::vector<JsonMember> members;
+  std::unordered_set<std::string> names;
+  members.reserve(found.size());
+  for (const Checker::Member& member : found) {
+    std::string name = unescape(member.name.substr(1, member.name.size() - 2));
+    if (!names.insert(name).second) {
+      return invalidAt(text, static_cast<size_t>(member.name.data() - text.data()), what,
+                       "the name " + quoteJson(name) + " is there twice");
+    }
+    members.push_back({std::move(name), member.value});
+  }
+  return members;
+}
+
+std::string quoteJson(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (byte < 0x20) {
+      constexpr std::string_view kDigits = "0123456789abcdef";
+      quoted += "\\u00";
+      quoted += kDigits[byte >> 4];
+      quoted += kDigits[byte & 15];
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
 }
 
 }  // namespace nexus

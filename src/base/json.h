@@ -5,7 +5,9 @@
 // may have any size: what a reader makes of them is its own affair.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "nexus/result.h"
 
@@ -20,5 +22,17 @@ bool isJson(std::string_view text);
 // The same with an answer for people: kInvalidInput, naming `what` (such as "--args"), what is
 // wrong, and the line and column of the first mistake.
 Status checkJson(std::string_view text, std::string_view what);
+
+struct JsonMember {
+  std::string name;        // its escapes resolved
+  std::string_view value;  // JSON text, a part of the text it was found in
+};
+
+// The members of an object, in their order. kInvalidInput as from checkJson, and when it is no
+// object or has a name twice: which of two values counts must not depend on who reads it.
+Result<std::vector<JsonMember>> splitJsonObject(std::string_view text, std::string_view what);
+
+// UTF-8 text as a JSON string, with its quotes.
+std::string quoteJson(std::string_view text);
 
 }  // namespace nexus

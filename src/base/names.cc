@@ -14,6 +14,8 @@ std::string_view toString(ErrorCode code) {
       return "INVALID_INPUT";
     case ErrorCode::kExecutionError:
       return "EXECUTION_ERROR";
+    case ErrorCode::kPermissionDenied:
+      return "PERMISSION_DENIED";
     case ErrorCode::kTimeout:
       return "TIMEOUT";
     case ErrorCode::kMemoryLimit:
@@ -26,6 +28,8 @@ std::string_view toString(ErrorCode code) {
       return "UNAVAILABLE";
     case ErrorCode::kCancelled:
       return "CANCELLED";
+    case ErrorCode::kNotFound:
+      return "NOT_FOUND";
     case ErrorCode::kInternalError:
       return "INTERNAL_ERROR";
   }
@@ -44,6 +48,18 @@ std::string_view toString(LogLevel level) {
       return "error";
   }
   return "info";
+}
+
+std::string_view toString(CallStatus status) {
+  switch (status) {
+    case CallStatus::kSuccess:
+      return "success";
+    case CallStatus::kError:
+      return "error";
+    case CallStatus::kSuspended:
+      return "suspended";
+  }
+  return "error";
 }
 
 std::string_view toString(CacheTier tier) {

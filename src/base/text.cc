@@ -63,6 +63,26 @@ std::string toValidUtf8(std::string text) {
   return valid;
 }
 
+void appendUtf8(std::string& text, uint32_t character) {
+  const auto add = [&text](uint32_t byte) { text += static_cast<char>(byte); };
+  const auto continuation = [&](uint32_t shift) { add(0x80 | ((character >> shift) & 0x3F)); };
+  if (character < 0x80) {
+    add(character);
+  } else if (character < 0x800) {
+    add(0xC0 | (character >> 6));
+    continuation(0);
+  } else if (character < 0x10000) {
+    add(0xE0 | (character >> 12));
+    continuation(6);
+    continuation(0);
+  } else {
+    add(0xF0 | (character >> 18));
+    continuation(12);
+    continuation(6);
+    continuation(0);
+  }
+}
+
 std::string_view cutUtf8(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return text;
   while (bytes > 0 && isContinuation(text[bytes])) --bytes;

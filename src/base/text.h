@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ std::optional<size_t> findInvalidUtf8(std::string_view text);
 
 // The same text with U+FFFD for every byte that is not part of well-formed UTF-8.
 std::string toValidUtf8(std::string text);
+
+// Adds one Unicode character, no surrogate.
+void appendUtf8(std::string& text, uint32_t character);
 
 // At most `bytes` of the text, never cutting a character in two.
 std::string_view cutUtf8(std::string_view text, size_t bytes);
