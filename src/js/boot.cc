@@ -9,6 +9,7 @@
 #include "js/bootstrap_source.h"
 #include "js/guest_layout.h"
 #include "js/host.h"
+#include "js/host_operations.h"
 
 namespace nexus::js {
 namespace {
@@ -18,6 +19,26 @@ constexpr uint64_t kIntrinsics = 0x1FFF & ~(1u << 10);
 // Heap that handlers find ready. A small one then never grows memory, and all images have one size.
 constexpr uint32_t kHeadroomBytes = 640 * 1024;
 constexpr char kBootstrapFile[] = "nexus.js";
+constexpr char kTrusted[] = "booting: no handler has run yet";
+
+std::string bootstrapText() {
+  std::string text = "(function (hostCall, op) {'use strict';\n";
+  for (const std::string_view part : {kPrimordialsSource, kJsonSource, kHostSource, kStateSource,
+                                      kServicesSource, kOutcomeSource}) {
+    text += part;
+  }
+  return text + "})";
+}
+
+// {"log":0,"why":1,…}
+std::string operationNumbers() {
+  std::string text = "{";
+  for (size_t i = 0; i < kHostOperations.size(); ++i) {
+    text +=
+        (i == 0 ? "\"" : ",\"") + std::string(kHostOperations[i].name) + "\":" + std::to_string(i);
+  }
+  return text + "}";
+}
 
 Error broken(const std::string& what) {
   return Error{.code = ErrorCode::kInternalError, .message = "the guest does not boot: " + what};
@@ -38,8 +59,14 @@ class Boot {
   bool verifyRandom();
   bool verifyEvalSwitch();
   bool verifyCounters();
-  std::optional<uint64_t> evaluate(std::string_view text);
-  std::optional<uint32_t> allocate(uint32_t bytes);
+  std::optional<JsValue> makeHostCall();
+  std::optional<JsValue> evaluate(std::string_view text);
+  std::optional<uint32_t> allocate(uint64_t bytes);
+  template <typename T>
+  T read(uint32_t address) {
+    return guest_.read<T>(address).unchecked(kTrusted);
+  }
+  uint32_t pointer(sandbox::FunctionId function);
   bool fail(std::string why) {
     why_ = std::move(why);
     return false;
@@ -56,7 +83,7 @@ class Boot {
 };
 
 Result<Base> Boot::run(const RuntimeConfig& config) {
-  const auto stackTop = static_cast<uint32_t>(sandbox_.global(api_.stackPointer));
+  const auto stackTop = sandbox_.global(api_.stackPointer).as<uint32_t>().unchecked(kTrusted);
   if (!startEngine(config) || !runBootstrap() || !verifyLayout()) return error();
   guest_.setEval(false);
   auto image = sandbox_.capture(deadRanges(anchors_, stackTop));
@@ -64,20 +91,25 @@ Result<Base> Boot::run(const RuntimeConfig& config) {
   return Base{std::move(*image), anchors_, stackTop};
 }
 
-std::optional<uint32_t> Boot::allocate(uint32_t bytes) {
-  const auto address = guest_.call(api_.malloc, {bytes});
-  if (!address || *address == 0) return std::nullopt;
-  return static_cast<uint32_t>(*address);
+std::optional<uint32_t> Boot::allocate(uint64_t bytes) {
+  const auto address = guest_.allocate(bytes);
+  if (!address) return std::nullopt;
+  return address->unchecked(kTrusted);
+}
+
+uint32_t Boot::pointer(sandbox::FunctionId function) {
+  const auto address = guest_.call(function, {});
+  return address ? address->as<uint32_t>().unchecked(kTrusted) : 0;
 }
 
 bool Boot::startEngine(const RuntimeConfig& config) {
   guest_.call(api_.initialize, {});
   const auto failed = guest_.call(api_.init, {kIntrinsics});
-  if (!failed || *failed != 0) return fail("qjs_init2 refused");
+  if (!failed || !failed->is(0)) return fail("qjs_init2 refused");
   guest_.call(api_.setMaxStackSize, {config.stackSizeBytes});
   guest_.call(api_.enableInterrupts, {1});
-  anchors_.context = static_cast<uint32_t>(guest_.call(api_.contextPointer, {}).value_or(0));
-  anchors_.runtime = static_cast<uint32_t>(guest_.call(api_.runtimePointer, {}).value_or(0));
+  anchors_.context = pointer(api_.contextPointer);
+  anchors_.runtime = pointer(api_.runtimePointer);
   const auto scratch = allocate(kScratchBytes);
   const auto transfer = allocate(kTransferBytes);
   const auto fileName = allocate(sizeof kHandlerFile);
@@ -88,17 +120,17 @@ bool Boot::startEngine(const RuntimeConfig& config) {
   anchors_.transfer = *transfer;
   anchors_.fileName = *fileName;
   guest_.write(*fileName, kHandlerFile);
-  anchors_.evalFunction = guest_.read<uint32_t>(anchors_.context + kEvalFunctionAt);
+  anchors_.evalFunction = read<uint32_t>(anchors_.context + kEvalFunctionAt);
   return guest_.ok();
 }
 
-std::optional<uint64_t> Boot::evaluate(std::string_view text) {
+std::optional<JsValue> Boot::evaluate(std::string_view text) {
   const auto file = allocate(sizeof kBootstrapFile);
-  const auto at = allocate(static_cast<uint32_t>(text.size() + 1));
+  const auto at = allocate(text.size() + 1);
   if (!file || !at) return std::nullopt;
   guest_.write(*file, kBootstrapFile);
   guest_.write(*at, std::as_bytes(std::span(text)));
-  guest_.write(static_cast<uint32_t>(*at + text.size()), char{0});
+  guest_.write(*at + text.size(), char{0});
   const auto value = guest_.call(api_.eval, {anchors_.context, *at, text.size(), *file, 0});
   guest_.call(api_.free, {*at});
   guest_.call(api_.free, {*file});
@@ -106,30 +138,41 @@ std::optional<uint64_t> Boot::evaluate(std::string_view text) {
 }
 
 bool Boot::runBootstrap() {
-  const auto install = evaluate(kBootstrapSource);
-  if (!install || tagOf(*install) != Tag::kObject) return fail("bootstrap.js does not compile");
-  constexpr std::string_view kLogName = "log";
-  const auto name = guest_.place(kLogName);
-  if (!name) return fail("no memory");
-  const auto box = guest_.call(api_.newHostFunction, {*name, kLogName.size(), 2});
-  if (!box) return false;
-  const auto hostLog = guest_.read<uint64_t>(static_cast<uint32_t>(*box));
-  const auto api = guest_.callJs(*install, {hostLog});
-  if (!api || tagOf(*api) != Tag::kObject) return fail("bootstrap.js does not run");
+  const auto install = evaluate(bootstrapText());
+  if (!install || tagOf(*install) != Tag::kObject) return fail("the bootstrap does not compile");
+  const auto hostCall = makeHostCall();
+  const auto numbers = guest_.parseJson(operationNumbers());
+  if (!hostCall || !numbers) return fail("no memory");
+  const auto api = guest_.callJs(*install, {*hostCall, *numbers});
+  if (!api || tagOf(*api) != Tag::kObject) return fail("the bootstrap does not run");
   const struct {
     uint64_t* anchor;
     std::string_view name;
-  } functions[] = {
+  } members[] = {
       {&anchors_.isWhole, "isWhole"}, {&anchors_.load, "load"},
       {&anchors_.run, "run"},         {&anchors_.poll, "poll"},
+      {&anchors_.settle, "settle"},   {&anchors_.flush, "flush"},
       {&anchors_.failure, "failure"}, {&anchors_.describe, "describe"},
+      {&anchors_.denied, "denied"},   {&anchors_.malformed, "malformed"},
   };
-  for (const auto& function : functions) {
-    const auto value = guest_.property(*api, function.name);
-    if (!value || tagOf(*value) != Tag::kObject) return fail("bootstrap.js lacks a function");
-    *function.anchor = *value;
+  for (const auto& member : members) {
+    const auto value = guest_.property(*api, member.name);
+    if (!value || tagOf(*value) != Tag::kObject) {
+      return fail("the bootstrap lacks " + std::string(member.name));
+    }
+    *member.anchor = value->unchecked(kTrusted);
   }
   return guest_.ok();
+}
+
+// The one function that JavaScript is given; its name is nobody's business.
+std::optional<JsValue> Boot::makeHostCall() {
+  constexpr std::string_view kName = "hostCall";
+  const auto name = guest_.place(kName);
+  if (!name) return std::nullopt;
+  const auto box = guest_.call(api_.newHostFunction, {*name, kName.size(), kMostHostArguments});
+  if (!box) return std::nullopt;
+  return guest_.read<uint64_t>(*box);
 }
 
 bool Boot::verifyLayout() { return verifyRandom() && verifyEvalSwitch() && verifyCounters(); }
@@ -150,11 +193,14 @@ bool Boot::verifyRandom() {
   const auto value = evaluate("String(Math.random() * 2 ** 53)");
   const auto text = value ? guest_.text(*value, kTransferBytes) : std::nullopt;
   double drawn = 0;
-  if (text) std::from_chars(text->data(), text->data() + text->size(), drawn);
+  if (text) {
+    const std::string& digits = text->unchecked(kTrusted);
+    std::from_chars(digits.data(), digits.data() + digits.size(), drawn);
+  }
   if (drawn != expected * std::pow(2.0, 53)) {
     return fail("Math.random keeps its state elsewhere");
   }
-  return guest_.read<uint64_t>(anchors_.context + kRandomStateAt) == state ||
+  return read<uint64_t>(anchors_.context + kRandomStateAt) == state ||
          fail("Math.random keeps its state elsewhere");
 }
 
@@ -171,10 +217,8 @@ bool Boot::verifyEvalSwitch() {
 }
 
 bool Boot::verifyCounters() {
-  const auto heap = [this] { return guest_.read<uint32_t>(anchors_.runtime + kHeapBytesAt); };
-  const auto counter = [this] {
-    return guest_.read<int32_t>(anchors_.context + kInterruptCounterAt);
-  };
+  const auto heap = [this] { return read<uint32_t>(anchors_.runtime + kHeapBytesAt); };
+  const auto counter = [this] { return read<int32_t>(anchors_.context + kInterruptCounterAt); };
   constexpr uint32_t kTextBytes = 5000;
   const uint32_t heapBefore = heap();
   if (!guest_.newString(std::string(kTextBytes, 'x'))) return fail("no memory");

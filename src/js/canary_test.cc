@@ -27,6 +27,7 @@ constexpr char kWriter[] = R"JS(
   const wide = text + '\u0100';                  // two
   const big = BigInt('0x' + $args.reversedHex);  // little-endian limbs
   const raw = new Uint8Array(bytes);
+  globalThis.utf8 = Uint8Array.from(unescape(encodeURIComponent(text)), (c) => c.charCodeAt(0));
 
   // Names, atoms, symbols, globals, prototypes.
   globalThis[text] = wide;
@@ -92,6 +93,18 @@ constexpr char kWriter[] = R"JS(
   encodeURIComponent(text); btoa(text); text.normalize(); text.split(''); text.localeCompare(wide);
   new Date(text); parseFloat(text);
   try { new Function(text, hex) } catch {}
+
+  // What the host is told, asked and denied.
+  $state[text] = { [wide]: [text] };
+  $state.list.push(text, { [hex]: wide });
+  $state.list[0].name = hex;
+  $emit(text, { [hex]: wide });
+  $view.setFilter(text, wide);
+  $view.command(hex, text, [wide]);
+  globalThis.request = $ext.service[hex](text, { [wide]: hex });
+  try { $ext[text].method(wide) } catch (e) { globalThis.denied = [e, e.stack] }
+  try { $state.list.broken = () => text } catch (e) { globalThis.refused = e }
+  globalThis.proxies = [$state.list, $state.list[0], $state[text], $ext[text], $scope];
 
   $log(text, wide, hex);
   $log.error({ [text]: big + '' });
@@ -171,7 +184,8 @@ bool isExactly(const testing::Content& expected, Rig& rig, std::vector<std::byte
   if (sandbox.memoryBytes() != expected.memory.size()) return false;
   buffer.resize(expected.memory.size());
   if (!sandbox.copyOut(0, buffer)) return false;
-  if (sandbox.global(rig.engine().api().stackPointer) != expected.stackPointer) return false;
+  if (sandbox.global(rig.engine().api().stackPointer).unchecked("a test") != expected.stackPointer)
+    return false;
   return std::memcmp(buffer.data(), expected.memory.data(), buffer.size()) == 0;
 }
 
@@ -206,6 +220,20 @@ class CanaryTest : public ::testing::Test {
     EXPECT_GE(count(memory, formsOf(secret)[1].bytes), 3u);
   }
 
+  // Arguments, scope and state hold the secret.
+  static ExecutionResult call(Rig& rig, const Handler& handler, const Secret& secret, int grow,
+                              const char* end) {
+    const std::string args = argsOf(secret, grow, end);
+    const std::string_view tokens[] = {"state:read:*", "state:write:*", "events:emit:*",
+                                       "view:update:*", "ext:service"};
+    Rights rights;
+    for (const std::string_view token : tokens) rights.add(parseCapability(token).value());
+    const auto state =
+        StateSnapshot::parse(R"({"list":[{"name":")" + toHex(secret, false) + "\"}]}").value();
+    return rig.sandbox().invoke(handler,
+                                {.args = args, .scope = args, .state = state, .rights = &rights});
+  }
+
   void run(EngineKind kind, int calls, int scanEvery, const char* end) {
     RuntimeConfig config;
     if (std::string_view(end) == "loop") config.timeout = std::chrono::milliseconds(30);
@@ -217,8 +245,9 @@ class CanaryTest : public ::testing::Test {
     for (int i = 0; i < calls; ++i) {
       const Secret secret = nextSecret();
       const int grow = i % 50 == 49 ? 1000 : 0;
-      const ExecutionResult result = rig.sandbox().invoke(*handler, argsOf(secret, grow, end));
+      const ExecutionResult result = call(rig, *handler, secret, grow, end);
       ASSERT_EQ(result.ok(), std::string_view(end).empty()) << testing::outcomeOf(result);
+      ASSERT_EQ(result.stateMutations.size(), result.ok() ? 2u : 0u);
       const bool scan = i % scanEvery == 0;
       if (scan) expectEverywhere(memoryOf(rig.sandbox()), secret);
       ASSERT_TRUE(rig.sandbox().restore());
@@ -257,7 +286,7 @@ TEST_F(CanaryTest, NothingOfAHandlerStaysForAnother) {
     const auto mine =
         rig.compile("const s = '" + toHex(secret, false) + "'; globalThis[s] = s; return s");
     ASSERT_TRUE(mine);
-    ASSERT_TRUE(rig.sandbox().invoke(*mine, "null").ok());
+    ASSERT_TRUE(rig.sandbox().invoke(*mine, {.args = "null"}).ok());
     EXPECT_GE(count(memoryOf(rig.sandbox()), toHex(secret, false)), 1u);
     EXPECT_EQ(testing::outcomeOf(rig.invoke(*other)), "1");
     const auto content = rig.contentOf(rig.sandbox());

@@ -30,7 +30,7 @@ bool mayAwait(std::string_view source) {
 
 std::string wrap(std::string_view source) {
   std::string text = mayAwait(source) ? "async " : "";
-  text += "function ($args, $log) {'use strict';\n";
+  text += "function ($args, $scope, $state, $emit, $view, $ext, $log) {'use strict';\n";
   text += source;
   text += "\n}";
   return text;
@@ -72,6 +72,7 @@ Result<std::shared_ptr<const Handler>> JsSandbox::compileOnce(std::string_view s
   auto checked = checkSource(source, engine_.config().maxSourceBytes);
   if (!checked) return std::move(checked).error();
   if (!restoreTo(engine_.base().image)) return cannotRestore();
+  host_->beginCall();
   TimedRun timed(*this);
   Attempt attempt;
   Guest compiler = makeGuest();
@@ -115,21 +116,23 @@ std::string JsSandbox::compileInGuest(Guest& guest, std::string_view source, Att
   const uint32_t sizeAt = anchors.scratch + kOutParameterAt;
   const auto bytes = guest.call(
       api.writeObject, {anchors.context, sizeAt, *compiled, kWriteBytecode | kStripSource});
-  const auto size = guest.read<uint32_t>(sizeAt);
-  if (!bytes || *bytes == 0 || size > sandbox_->memoryBytes()) {
+  const auto size = guest.read<uint32_t>(sizeAt).accept(
+      [this](uint32_t length) { return length <= sandbox_->memoryBytes(); });
+  if (!bytes || bytes->is(0) || !size) {
     takeException(guest, attempt);
     return "";
   }
-  std::string bytecode(size, '\0');
-  guest.readBytes(static_cast<uint32_t>(*bytes), std::as_writable_bytes(std::span(bytecode)));
+  // Only ever given back to a guest, which is not asked to check it either.
+  std::string bytecode(*size, '\0');
+  guest.readBytes(*bytes, std::as_writable_bytes(std::span(bytecode)));
   attempt.succeeded = guest.ok() && checkIsWholeBody(guest, *compiled, functionText, attempt);
   return bytecode;
 }
 
 // Evaluating one function in parentheses throws nothing, unless memory is short; what throws is
 // code behind the end of the wrapper.
-bool JsSandbox::checkIsWholeBody(Guest& guest, uint64_t compiled, std::string_view functionText,
-                                 Attempt& attempt) {
+bool JsSandbox::checkIsWholeBody(Guest& guest, const JsValue& compiled,
+                                 std::string_view functionText, Attempt& attempt) {
   const Anchors& anchors = engine_.base().anchors;
   const auto function = guest.call(engine_.api().evalFunction, {anchors.context, compiled});
   if (!function) return false;
@@ -142,8 +145,8 @@ bool JsSandbox::checkIsWholeBody(Guest& guest, uint64_t compiled, std::string_vi
   const auto whole = text && tagOf(*text) == Tag::kString
                          ? guest.callJs(anchors.isWhole, {*function, *text})
                          : std::nullopt;
-  attempt.closesWrapper = whole && *whole == kFalseValue;
-  return whole && *whole == kTrueValue;
+  attempt.closesWrapper = whole && whole->is(kFalseValue);
+  return whole && whole->is(kTrueValue);
 }
 
 bool JsSandbox::loadInGuest(Guest& guest, std::string_view bytecode, Attempt& attempt) {
@@ -156,20 +159,18 @@ bool JsSandbox::loadInGuest(Guest& guest, std::string_view bytecode, Attempt& at
   return false;
 }
 
-std::optional<uint64_t> JsSandbox::readFunction(Guest& guest, std::string_view bytecode,
-                                                Attempt& attempt) {
+std::optional<JsValue> JsSandbox::readFunction(Guest& guest, std::string_view bytecode,
+                                               Attempt& attempt) {
   const Anchors& anchors = engine_.base().anchors;
   const GuestApi& api = engine_.api();
-  const auto at = guest.call(api.malloc, {bytecode.size()});
-  if (!at || *at == 0) return std::nullopt;
-  const auto address = static_cast<uint32_t>(*at);
-  guest.write(address, std::as_bytes(std::span(bytecode)));
-  auto value =
-      guest.call(api.readObject, {anchors.context, address, bytecode.size(), kReadBytecode});
+  const auto at = guest.allocate(bytecode.size());
+  if (!at) return std::nullopt;
+  guest.write(*at, std::as_bytes(std::span(bytecode)));
+  auto value = guest.call(api.readObject, {anchors.context, *at, bytecode.size(), kReadBytecode});
   // What was copied in is not to be part of the image.
   const std::string blank(bytecode.size(), '\0');
-  guest.write(address, std::as_bytes(std::span(blank)));
-  guest.call(api.free, {address});
+  guest.write(*at, std::as_bytes(std::span(blank)));
+  guest.call(api.free, {*at});
   if (value && tagOf(*value) != Tag::kException) {
     value = guest.call(api.evalFunction, {anchors.context, *value});
   }

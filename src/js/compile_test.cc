@@ -198,7 +198,7 @@ TEST_P(CompileTest, TheTextIsAStrictFunctionBody) {
       {"await null; return 2", "2"},
       {"const f = async () => await 3; return f()", "3"},
       {"return new.target === undefined", "true"},
-      {"return arguments.length", "2"},
+      {"return arguments.length", "7"},
       {"try { return arguments.callee } catch (e) { return e.name }", R"("TypeError")"},
       {"\xEF\xBB\xBFreturn 4", "4"},
       {"return 5\r\n;\r\n", "5"},

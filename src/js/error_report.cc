@@ -118,7 +118,7 @@ std::optional<ThrownValue> readReport(std::string_view json) {
   using Json = nlohmann::json;
   const auto keep = [](int depth, Json::parse_event_t event, Json& parsed) {
     if (event == Json::parse_event_t::key) {
-      static constexpr std::string_view kKnown[] = {"name", "message", "stack", "isNull"};
+      static constexpr std::string_view kKnown[] = {"name", "message", "stack", "isNull", "denial"};
       const auto& key = parsed.get_ref<const std::string&>();
       return depth == 1 && std::find(std::begin(kKnown), std::end(kKnown), key) != std::end(kKnown);
     }
@@ -134,6 +134,10 @@ std::optional<ThrownValue> readReport(std::string_view json) {
   thrown.stack = field(report, "stack", kLongestStack);
   const auto isNull = report.find("isNull");
   thrown.isNull = isNull != report.end() && isNull->is_boolean() && isNull->get<bool>();
+  const auto denial = report.find("denial");
+  if (denial != report.end() && denial->is_number_unsigned()) {
+    thrown.denial = denial->get<uint64_t>();
+  }
   return thrown;
 }
 

@@ -16,6 +16,7 @@ struct ThrownValue {
   std::string message;
   std::string stack;  // the engine's, with the wrapper's line still counted
   bool isNull = false;
+  std::optional<uint64_t> denial;  // which of the host's denials it says it was
 
   bool isOutOfMemory() const;
   bool isStackOverflow() const;

@@ -25,9 +25,12 @@ Error JsSandbox::explain(const Attempt& attempt, ErrorCode code, std::string_vie
     return Error{.code = ErrorCode::kCompilationError,
                  .message = "the text is not one function body: a '}' closes it before its end"};
   }
-  if (attempt.valueBytes > config.maxOutputBytes) {
-    return limitError(ErrorCode::kResourceLimit, "max_output_bytes", config.maxOutputBytes,
-                      attempt.valueBytes, "the result is larger than max_output_bytes");
+  const uint64_t held = attempt.valueBytes + host_->book().outputBytes;
+  if (held > config.maxOutputBytes) {
+    return limitError(ErrorCode::kResourceLimit, "max_output_bytes", config.maxOutputBytes, held,
+                      "the result is too long: with it the call holds more than "
+                      "max_output_bytes, " +
+                          std::to_string(config.maxOutputBytes));
   }
   if (attempt.neverSettles) {
     return Error{.code = ErrorCode::kExecutionError,
@@ -63,7 +66,7 @@ Error JsSandbox::explainTrap(const Attempt& attempt) const {
       return stackOverflow();
     case Trap::kOutOfBounds:
       // Unguarded recursion in the engine's own C takes the guest's stack pointer below zero.
-      if (sandbox_->global(engine_.api().stackPointer) > engine_.base().stackTop)
+      if (!sandbox_->global(engine_.api().stackPointer).atMost(engine_.base().stackTop))
         return stackOverflow();
       break;
     case Trap::kUnreachable:
@@ -84,6 +87,12 @@ Error JsSandbox::explainThrown(const Attempt& attempt, ErrorCode code,
                                std::string_view source) const {
   const ThrownValue& thrown = *attempt.thrown;
   Error error = makeError(code, thrown, source);
+  // Only a denial that did happen is one, whatever the guest says.
+  if (thrown.denial && *thrown.denial < host_->book().denials) {
+    error.code = ErrorCode::kPermissionDenied;
+    error.message = thrown.message;
+    return error;
+  }
   Error limit;
   if (thrown.isOutOfMemory() && sandbox_->growthRefused()) {
     limit = memoryLimit();

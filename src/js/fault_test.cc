@@ -210,7 +210,7 @@ class FaultTiming : public EngineTest {
       const auto handler = rig.compile(fault.source);
       ASSERT_TRUE(handler);
       const double late = Lateness::bestOf([&] {
-        const ExecutionResult result = rig.sandbox().invoke(*handler, "null");
+        const ExecutionResult result = rig.sandbox().invoke(*handler, {.args = "null"});
         EXPECT_TRUE(endOf(result.error) & fault.ends) << outcomeOf(result).substr(0, 200);
         EXPECT_LE(result.metrics.memoryPeakBytes, RuntimeConfig{}.memoryLimitBytes);
         // Restoring is not part of the call, but must be quick all the same: the next caller waits.

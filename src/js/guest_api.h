@@ -16,13 +16,14 @@ struct GuestApi {
   Id setMaxStackSize;    // qjs_set_max_stack_size: (bytes)
   Id enableInterrupts;   // qjs_set_interrupt_handler: (on)
   Id newHostFunction;    // qjs_new_host_function: (name, length, arity) -> boxed value
-  Id boxedUndefined;     // qjs_get_undefined: () -> boxed value
   Id malloc;             // wasm_malloc: (bytes) -> address, 0 when refused
   Id free;               // wasm_free: (address)
   Id eval;               // JS_Eval: (ctx, text, length, file, flags) -> value
   Id evalFunction;       // JS_EvalFunction: (ctx, compiled) -> value
   Id writeObject;        // JS_WriteObject: (ctx, sizeOut, value, flags) -> address
   Id readObject;         // JS_ReadObject: (ctx, bytes, length, flags) -> value
+  Id dupValue;           // JS_DupValue: (ctx, value) -> value
+  Id freeText;           // JS_FreeCString: (ctx, address)
   Id call;               // JS_Call: (ctx, function, this, argc, argv) -> value
   Id getProperty;        // JS_GetPropertyStr: (ctx, object, name) -> value
   Id getException;       // JS_GetException: (ctx) -> value

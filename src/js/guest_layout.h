@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+
+#include "sandbox/tainted.h"
 
 namespace nexus::js {
 
@@ -28,11 +31,20 @@ enum class Tag : int32_t {
   kException = 6,
 };
 
-inline Tag tagOf(uint64_t value) { return static_cast<Tag>(static_cast<int32_t>(value >> 32)); }
+// Of the guest: a value that may be anything, an address that may point anywhere, bytes.
+using JsValue = sandbox::Tainted<uint64_t>;
+using TaintedAddress = sandbox::Tainted<uint32_t>;
+using TaintedText = sandbox::Tainted<std::string>;
+
+// What a value says it is. Only good to choose what to ask the guest next.
+inline Tag tagOf(const JsValue& value) {
+  return static_cast<Tag>(static_cast<int32_t>(value.unchecked("any tag is some case") >> 32));
+}
 
 inline constexpr uint64_t makeValue(Tag tag, uint32_t payload) {
   return uint64_t{static_cast<uint32_t>(tag)} << 32 | payload;
 }
+constexpr uint64_t intValue(uint32_t number) { return makeValue(Tag::kInt, number); }
 inline constexpr uint64_t kUndefinedValue = makeValue(Tag::kUndefined, 0);
 inline constexpr uint64_t kTrueValue = makeValue(Tag::kBool, 1);
 inline constexpr uint64_t kFalseValue = makeValue(Tag::kBool, 0);

@@ -3,13 +3,8 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <new>
-#include <optional>
-#include <string>
-
-#include "base/text.h"
 
 namespace nexus::js {
 namespace {
@@ -19,17 +14,11 @@ using sandbox::Trap;
 
 constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
 // 2023-11-14T22:13:20Z: any moment will do, as long as it is always the same.
-constexpr uint64_t kBootTime = 1'700'000'000'000 * kNanosecondsPerMillisecond;
+constexpr std::chrono::milliseconds kBootTime{1'700'000'000'000};
 // What boots is the same each time; what a handler gets of chance is seeded in every call.
 constexpr std::byte kBootRandom{0x5A};
 constexpr uint64_t kWasiNotSupported = 58;
 constexpr uint64_t kWasiFault = 21;
-
-uint64_t nowInWholeMilliseconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  return static_cast<uint64_t>(milliseconds) * kNanosecondsPerMillisecond;
-}
 
 }  // namespace
 
@@ -42,7 +31,7 @@ struct Host::Known {
 Result<std::unique_ptr<Host>> Host::make(const sandbox::Engine& engine, const GuestApi& api,
                                          const RuntimeConfig& config) {
   static constexpr Known kKnown[] = {
-      {"host_call", "iiiii:i", &Host::log},
+      {"host_call", "iiiii:i", &Host::operate},
       {"host_interrupt", ":i", &Host::poll},
       {"host_get_timezone_offset", "ii:i", &Host::nothing},  // UTC
       {"host_module_load", "ii:i", &Host::nothing},          // import() rejects
@@ -76,8 +65,21 @@ void Host::goLive(const Anchors* anchors, const sandbox::DeadlineWatch::Slot* sl
   slot_ = slot;
 }
 
-ImportResult Host::onImport(uint32_t import, std::span<const uint64_t> args,
-                            sandbox::Sandbox& sandbox) noexcept {
+void Host::beginCall() {
+  book_ = CallBook{};
+  record_ = CallRecord{};
+  input_ = nullptr;
+}
+
+void Host::beginRun(const CallInput& input) {
+  static const Rights kNone;
+  record_ = CallRecord{};
+  record_.requestsBefore = book_.requests;
+  input_ = &input;
+  rights_ = input.rights == nullptr ? &kNone : input.rights;
+}
+
+ImportResult Host::onImport(uint32_t import, Args args, sandbox::Sandbox& sandbox) noexcept {
   try {
     return (this->*methods_[import])(args, sandbox);
   } catch (const std::bad_alloc&) {
@@ -86,79 +88,44 @@ ImportResult Host::onImport(uint32_t import, std::span<const uint64_t> args,
   }
 }
 
-// (name, length, this, argc, argv): argv lists addresses of values. The only function that the
-// guest was given takes a level and a text.
-ImportResult Host::log(std::span<const uint64_t> args, sandbox::Sandbox& sandbox) {
-  constexpr uint64_t kArgumentCount = 2;
-  constexpr uint64_t kThrow = 0;  // the exception that is pending in the guest
-  if (anchors_ == nullptr || args[3] != kArgumentCount) return {.trap = Trap::kHostRefused};
-  if (++record_.hostCalls > config_.maxHostCalls) {
-    return refuse("max_host_calls", config_.maxHostCalls, record_.hostCalls);
-  }
-  Guest guest(sandbox, api_, *anchors_);
-  const auto boxes =
-      guest.read<std::array<uint32_t, kArgumentCount>>(static_cast<uint32_t>(args[4]));
-  const auto level = static_cast<uint32_t>(guest.read<uint64_t>(boxes[0]));
-  const auto value = guest.read<uint64_t>(boxes[1]);
-  const uint64_t room = config_.maxLogBytes - record_.logBytes;
-  size_t length = 0;
-  auto text = guest.text(value, room, &length);
-  if (text) {
-    *text = toValidUtf8(std::move(*text));
-    length = text->size();
-  }
-  if (length > room) {
-    return refuse("max_log_bytes", config_.maxLogBytes, record_.logBytes + length);
-  }
-  const auto answer = text ? guest.call(api_.boxedUndefined, {}) : std::optional(kThrow);
-  if (!guest.ok()) return {.trap = guest.trap()};
-  if (level > static_cast<uint32_t>(LogLevel::kError)) return {.trap = Trap::kHostRefused};
-  if (text) {
-    record_.logBytes += length;
-    record_.log.push_back({static_cast<LogLevel>(level), std::move(*text)});
-  }
-  return {.value = *answer};
-}
-
-ImportResult Host::poll(std::span<const uint64_t>, sandbox::Sandbox&) {
+ImportResult Host::poll(Args, sandbox::Sandbox&) {
   ++record_.polls;
   record_.interrupted = record_.interrupted || (slot_ != nullptr && slot_->expired());
   return {.value = record_.interrupted ? 1u : 0u};
 }
 
-// (clock, precision, address of the result)
-ImportResult Host::clock(std::span<const uint64_t> args, sandbox::Sandbox& sandbox) {
-  const uint64_t now = anchors_ == nullptr ? kBootTime : nowInWholeMilliseconds();
-  const bool copied =
-      sandbox.copyIn(static_cast<uint32_t>(args[2]), std::as_bytes(std::span(&now, 1)));
+// (clock, precision, address of the result). Whole milliseconds: a finer clock tells what others
+// do.
+ImportResult Host::clock(Args args, sandbox::Sandbox& sandbox) {
+  std::chrono::milliseconds now = kBootTime;
+  if (input_ != nullptr && input_->clock) {
+    now = *input_->clock;
+  } else if (anchors_ != nullptr) {
+    now = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+  }
+  const uint64_t nanoseconds = static_cast<uint64_t>(now.count()) * kNanosecondsPerMillisecond;
+  const bool copied = sandbox.copyIn(args[2].as<uint32_t>().backToGuest(),
+                                     std::as_bytes(std::span(&nanoseconds, 1)));
   return {.value = copied ? 0 : kWasiFault};
 }
 
 // (address, length)
-ImportResult Host::random(std::span<const uint64_t> args, sandbox::Sandbox& sandbox) {
+ImportResult Host::random(Args args, sandbox::Sandbox& sandbox) {
   std::array<std::byte, 256> bytes;
-  const auto wanted = static_cast<uint32_t>(args[1]);
-  if (wanted > bytes.size()) return {.value = kWasiFault};
-  const auto part = std::span(bytes).first(wanted);
+  const auto wanted = args[1].as<uint32_t>().atMost(bytes.size());
+  if (!wanted) return {.value = kWasiFault};
+  const auto part = std::span(bytes).first(*wanted);
   std::fill(part.begin(), part.end(), kBootRandom);
+  const bool isFixed = anchors_ == nullptr || (input_ != nullptr && input_->seed);
   const bool filled =
-      anchors_ == nullptr || getrandom(part.data(), part.size(), 0) == static_cast<ssize_t>(wanted);
-  const bool copied = filled && sandbox.copyIn(static_cast<uint32_t>(args[0]), part);
+      isFixed || getrandom(part.data(), part.size(), 0) == static_cast<ssize_t>(part.size());
+  const bool copied = filled && sandbox.copyIn(args[0].as<uint32_t>().backToGuest(), part);
   return {.value = copied ? 0 : kWasiFault};
 }
 
-ImportResult Host::nothing(std::span<const uint64_t>, sandbox::Sandbox&) { return {}; }
+ImportResult Host::nothing(Args, sandbox::Sandbox&) { return {}; }
 
-ImportResult Host::notSupported(std::span<const uint64_t>, sandbox::Sandbox&) {
-  return {.value = kWasiNotSupported};
-}
-
-ImportResult Host::refuse(const char* limit, uint64_t value, uint64_t observed) {
-  record_.refusal = Error{.code = ErrorCode::kResourceLimit,
-                          .message = std::string(limit) + " is " + std::to_string(value) +
-                                     ", the call reached " + std::to_string(observed),
-                          .limit = LimitReport{limit, value, observed}};
-  return {.trap = Trap::kHostRefused};
-}
+ImportResult Host::notSupported(Args, sandbox::Sandbox&) { return {.value = kWasiNotSupported}; }
 
 }  // namespace nexus::js

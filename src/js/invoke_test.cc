@@ -251,11 +251,11 @@ TEST_P(InvokeTest, MetricsGrowWithTheWork) {
   EXPECT_GE(little.instructionCount, 10'000u);
   EXPECT_LT(little.instructionCount, 100'000u);
   EXPECT_GE(much.instructionCount, 8 * little.instructionCount);
-  EXPECT_EQ(much.logCalls, 0u);
+  EXPECT_EQ(much.hostCalls.log, 0u);
 
   const auto small = rig.invoke(*hoard, "10").metrics;
   const auto big = rig.invoke(*hoard, "100000").metrics;
-  EXPECT_EQ(big.logCalls, 2u);
+  EXPECT_EQ(big.hostCalls.log, 2u);
   EXPECT_GT(small.memoryUsedBytes, 0u);
   EXPECT_GT(big.memoryUsedBytes, small.memoryUsedBytes + 1'000'000);
   EXPECT_GT(big.memoryPeakBytes, small.memoryPeakBytes);
@@ -274,7 +274,8 @@ TEST_P(InvokeTest, SandboxesShareHandlers) {
   ASSERT_TRUE(handler && other);
   for (int i = 1; i < 5; ++i) {
     for (JsSandbox* sandbox : {&rig.sandbox(), other.get()}) {
-      EXPECT_EQ(outcomeOf(sandbox->invoke(*handler, std::to_string(i))), std::to_string(i));
+      EXPECT_EQ(outcomeOf(sandbox->invoke(*handler, {.args = std::to_string(i)})),
+                std::to_string(i));
       EXPECT_TRUE(sandbox->restore());
     }
   }
@@ -284,8 +285,8 @@ TEST_P(InvokeTest, ACallAfterAnUnrestoredOneStartsFresh) {
   Rig rig(GetParam());
   const auto handler = rig.compile("globalThis.n = (globalThis.n ?? 0) + 1; return n");
   ASSERT_TRUE(handler);
-  EXPECT_EQ(outcomeOf(rig.sandbox().invoke(*handler, "null")), "1");
-  EXPECT_EQ(outcomeOf(rig.sandbox().invoke(*handler, "null")), "1");
+  EXPECT_EQ(outcomeOf(rig.sandbox().invoke(*handler, {.args = "null"})), "1");
+  EXPECT_EQ(outcomeOf(rig.sandbox().invoke(*handler, {.args = "null"})), "1");
 }
 
 TEST_P(InvokeTest, HandlersTakeTurnsInOneSandbox) {

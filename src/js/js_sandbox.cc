@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <vector>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -35,6 +36,15 @@ uint64_t nextSeed() {
   return seed == 0 ? 1 : seed;
 }
 
+// SplitMix64: neighbouring seeds give unrelated numbers. Never zero.
+uint64_t scramble(uint64_t seed) {
+  seed += 0x9E3779B97F4A7C15;
+  seed = (seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9;
+  seed = (seed ^ (seed >> 27)) * 0x94D049BB133111EB;
+  seed ^= seed >> 31;
+  return seed == 0 ? 1 : seed;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<JsSandbox>> JsSandbox::make(JsEngine& engine) {
@@ -53,6 +63,7 @@ Result<std::unique_ptr<JsSandbox>> JsSandbox::make(JsEngine& engine) {
 }
 
 bool JsSandbox::restore() {
+  isSuspended_ = false;
   dirty_ = true;
   if (!sandbox_->restore(image_)) return false;
   dirty_ = false;
@@ -64,26 +75,29 @@ bool JsSandbox::restoreTo(const std::shared_ptr<const sandbox::Image>& image) {
   return restore();
 }
 
-JsSandbox::TimedRun::TimedRun(JsSandbox& sandbox) : slot_(*sandbox.slot_), start_(Clock::now()) {
+JsSandbox::TimedRun::TimedRun(JsSandbox& sandbox) : sandbox_(sandbox), start_(Clock::now()) {
   sandbox.dirty_ = true;
-  sandbox.host_->beginCall();
   sandbox.stepsToPollAtStart_ = sandbox.stepsToNextPoll();
   const auto timeout = sandbox.engine_.config().timeout;
-  slot_.arm(timeout.count() == 0 ? Clock::time_point::max() : start_ + timeout);
+  const auto left = std::chrono::nanoseconds(timeout) - sandbox.host_->book().executed;
+  sandbox.slot_->arm(timeout.count() == 0 ? Clock::time_point::max() : start_ + left);
 }
 
 JsSandbox::TimedRun::~TimedRun() {
-  if (!ended_) slot_.disarm();
+  if (!ended_) end();
 }
 
 sandbox::CallEnd JsSandbox::TimedRun::end() {
   ended_ = true;
-  return slot_.disarm();
+  const sandbox::CallEnd how = sandbox_.slot_->disarm();
+  sandbox_.host_->endRun();
+  sandbox_.host_->book().executed += Clock::now() - start_;
+  return how;
 }
 
-ExecutionResult JsSandbox::invoke(const Handler& handler, std::string_view args) {
+ExecutionResult JsSandbox::invoke(const Handler& handler, const CallInput& input) {
   try {
-    return invokeOnce(handler, args);
+    return invokeOnce(handler, input);
   } catch (const std::bad_alloc&) {
     ExecutionResult result;
     result.error = outOfHostMemory();
@@ -91,52 +105,123 @@ ExecutionResult JsSandbox::invoke(const Handler& handler, std::string_view args)
   }
 }
 
-ExecutionResult JsSandbox::invokeOnce(const Handler& handler, std::string_view args) {
-  ExecutionResult result;
-  const RuntimeConfig& config = engine_.config();
-  if (args.size() > config.maxInputBytes) {
-    result.error = limitError(ErrorCode::kResourceLimit, "max_input_bytes", config.maxInputBytes,
-                              args.size(), "the call's input is larger than max_input_bytes");
-    return result;
-  }
+ExecutionResult JsSandbox::invokeOnce(const Handler& handler, const CallInput& input) {
+  isSuspended_ = false;
+  host_->beginCall();
   if ((image_ != handler.image || dirty_) && !restoreTo(handler.image)) {
+    ExecutionResult result;
     result.error = cannotRestore();
     return result;
   }
+  host_->beginRun(input);
   TimedRun timed(*this);
   Guest guest = makeGuest();
-  Attempt attempt = run(guest, args);
+  Attempt attempt = start(guest, input);
+  attempt.trap = guest.trap();
   attempt.end = timed.end();
-  result.metrics.duration = timed.elapsed();
-  measure(result.metrics);
-  if (attempt.inputRefused && !sandbox_->growthRefused()) {
-    auto checked = checkJson(args, "args");
+  return makeResult(std::move(attempt), handler, input);
+}
+
+Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInput& input,
+                                          std::span<const Settlement> settlements) {
+  try {
+    auto checked = checkSettlements(settlements);
+    if (!checked) return std::move(checked).error();
+    return resumeOnce(handler, input, settlements);
+  } catch (const std::bad_alloc&) {
+    return outOfHostMemory();
+  }
+}
+
+Status JsSandbox::checkSettlements(std::span<const Settlement> settlements) const {
+  std::vector<uint64_t> left;
+  if (isSuspended_) {
+    for (const ExtensionRequest& request : host_->book().outstanding) left.push_back(request.id);
+  }
+  for (const Settlement& settlement : settlements) {
+    if (std::erase(left, settlement.requestId) == 0) {
+      return Error{.code = ErrorCode::kNotFound,
+                   .message = "no request " + std::to_string(settlement.requestId) +
+                              " waits: it was answered already, or never made"};
+    }
+    if (settlement.kind == Settlement::Kind::kError) continue;
+    auto checked = checkJson(settlement.text, "the result of a request");
+    if (!checked) return checked;
+  }
+  return Done{};
+}
+
+ExecutionResult JsSandbox::resumeOnce(const Handler& handler, const CallInput& input,
+                                      std::span<const Settlement> settlements) {
+  isSuspended_ = false;
+  for (const Settlement& settlement : settlements) {
+    std::erase_if(host_->book().outstanding, [&](const ExtensionRequest& request) {
+      return request.id == settlement.requestId;
+    });
+  }
+  host_->beginRun(input);
+  TimedRun timed(*this);
+  Guest guest = makeGuest();
+  Attempt attempt = goOn(guest, settlements);
+  attempt.trap = guest.trap();
+  attempt.end = timed.end();
+  return makeResult(std::move(attempt), handler, input);
+}
+
+// The guest's word becomes the caller's here.
+ExecutionResult JsSandbox::makeResult(Attempt attempt, const Handler& handler,
+                                      const CallInput& input) {
+  ExecutionResult result;
+  countInstructions();
+  result.metrics = measure();
+  if (attempt.inputRefused != nullptr && !sandbox_->growthRefused()) {
+    const bool isArgs = std::string_view(attempt.inputRefused) == "args";
+    auto checked = checkJson(isArgs ? input.args : input.scope, attempt.inputRefused);
     if (!checked) result.error = std::move(checked).error();
   }
   if (!result.error && (!attempt.succeeded || wasInterrupted(attempt))) {
     result.error = explain(attempt, ErrorCode::kExecutionError, handler.source);
   }
-  if (!result.error) result.value = std::move(attempt.value);
-  result.log = std::move(host_->record().log);
-  if (!result.error) checkOutput(result);
+  if (!result.error && attempt.value) takeValue(std::move(*attempt.value), result);
+  isSuspended_ = !result.error && attempt.waits;
+  takeEffects(result);
   return result;
 }
 
-// The value is the guest's word for it until here.
-void JsSandbox::checkOutput(ExecutionResult& result) const {
-  if (!result.value) return;
-  const uint64_t held = result.value->size() + host_->record().logBytes;
-  const uint64_t limit = engine_.config().maxOutputBytes;
-  if (held > limit) {
-    result.error = limitError(ErrorCode::kResourceLimit, "max_output_bytes", limit, held,
-                              "value and log together are larger than max_output_bytes");
-  } else if (!isJson(*result.value)) {
-    result.error = Error{.code = ErrorCode::kExecutionError,
-                         .message = "the result cannot be JSON: it is nested deeper than " +
-                                    std::to_string(kMaxJsonDepth) +
-                                    " levels or holds text that is not well-formed Unicode"};
+void JsSandbox::takeValue(TaintedText value, ExecutionResult& result) const {
+  auto checked = std::move(value).accept(isJson);
+  if (checked) {
+    result.value = std::move(*checked);
+    return;
   }
-  if (result.error) result.value.reset();
+  result.error = Error{.code = ErrorCode::kExecutionError,
+                       .message = "the result cannot be JSON: it is nested deeper than " +
+                                  std::to_string(kMaxJsonDepth) +
+                                  " levels or holds text that is not well-formed Unicode"};
+}
+
+// What an error leaves behind is its log.
+void JsSandbox::takeEffects(ExecutionResult& result) {
+  CallRecord& record = host_->record();
+  result.log = std::move(record.log);
+  if (result.error) return;
+  result.stateMutations = std::move(record.stateMutations);
+  result.events = std::move(record.events);
+  result.viewCommands = std::move(record.viewCommands);
+  const CallBook& book = host_->book();
+  if (isSuspended_) {
+    result.pending = book.outstanding;
+    return;
+  }
+  const auto unmade = std::count_if(
+      book.outstanding.begin(), book.outstanding.end(),
+      [&](const ExtensionRequest& request) { return request.id > record.requestsBefore; });
+  if (unmade == 0) return;
+  result.log.push_back(
+      {LogLevel::kWarn,
+       std::to_string(unmade) +
+           " extension request(s) were not awaited: the handler has returned, they "
+           "are not made"});
 }
 
 // The guest's own books: good for nothing but statistics.
@@ -152,42 +237,94 @@ int64_t JsSandbox::stepsToNextPoll() const {
   return std::clamp<int64_t>(counter, 0, kStepsPerPoll);
 }
 
-void JsSandbox::measure(ExecutionMetrics& metrics) const {
-  const auto heap = readBook<uint32_t>(engine_.base().anchors.runtime + kHeapBytesAt);
-  metrics.memoryPeakBytes = sandbox_->memoryBytes();
-  metrics.memoryUsedBytes = std::min<uint64_t>(heap, metrics.memoryPeakBytes);
+void JsSandbox::countInstructions() {
   const auto polled = static_cast<int64_t>(host_->record().polls) * kStepsPerPoll;
-  metrics.instructionCount =
-      static_cast<uint64_t>(std::max<int64_t>(polled + stepsToPollAtStart_ - stepsToNextPoll(), 0));
-  metrics.logCalls = host_->record().hostCalls;
+  const int64_t steps = polled + stepsToPollAtStart_ - stepsToNextPoll();
+  host_->book().instructions += static_cast<uint64_t>(std::max<int64_t>(steps, 0));
 }
 
-// Everything that runs in the guest runs here, before the deadline is disarmed.
-JsSandbox::Attempt JsSandbox::run(Guest& guest, std::string_view args) {
+ExecutionMetrics JsSandbox::measure() const {
+  ExecutionMetrics metrics;
+  const CallBook& book = host_->book();
+  const auto heap = readBook<uint32_t>(engine_.base().anchors.runtime + kHeapBytesAt);
+  metrics.duration = std::chrono::duration_cast<std::chrono::microseconds>(book.executed);
+  metrics.memoryPeakBytes = sandbox_->memoryBytes();
+  metrics.memoryUsedBytes = std::min<uint64_t>(heap, metrics.memoryPeakBytes);
+  metrics.instructionCount = book.instructions;
+  metrics.hostCalls = book.hostCalls;
+  return metrics;
+}
+
+std::optional<JsValue> JsSandbox::takeIn(Guest& guest, std::string_view json, const char* what,
+                                         Attempt& attempt) {
+  if (!host_->takeIn(json.size())) return std::nullopt;
+  const auto value = guest.parseJson(json);
+  if (value && tagOf(*value) == Tag::kException) {
+    attempt.inputRefused = what;
+    return std::nullopt;
+  }
+  return value;
+}
+
+// Everything that runs in the guest runs in this and goOn(), before the deadline is disarmed.
+JsSandbox::Attempt JsSandbox::start(Guest& guest, const CallInput& input) {
   Attempt attempt;
   const Anchors& anchors = engine_.base().anchors;
-  const uint64_t seed = nextSeed();
+  const uint64_t seed = input.seed ? scramble(*input.seed) : nextSeed();
   if (seed == 0) {
     attempt.seedMissing = true;
     return attempt;
   }
   guest.write(anchors.context + kRandomStateAt, seed);
-  const auto input = guest.parseJson(args);
-  if (input && tagOf(*input) == Tag::kException) {
-    attempt.inputRefused = true;
-  } else if (input) {
-    auto outcome = guest.callJs(anchors.run, {*input});
-    if (outcome && tagOf(*outcome) != Tag::kException) {
-      if (!drainJobs(guest)) {
-        outcome = guest.ok() ? std::optional(kExceptionValue) : std::nullopt;
-      } else if (*outcome == kFalseValue) {
-        outcome = guest.callJs(anchors.poll, {});
-      }
-    }
-    takeOutcome(guest, outcome, attempt);
-  }
-  attempt.trap = guest.trap();
+  const auto args = takeIn(guest, input.args, "args", attempt);
+  if (!args) return attempt;
+  std::optional<JsValue> scope = JsValue(kUndefinedValue);
+  if (input.scope != "{}") scope = takeIn(guest, input.scope, "scope", attempt);
+  if (scope) finish(guest, guest.callJs(anchors.run, {*args, *scope}), attempt);
   return attempt;
+}
+
+JsSandbox::Attempt JsSandbox::goOn(Guest& guest, std::span<const Settlement> settlements) {
+  Attempt attempt;
+  for (const Settlement& settlement : settlements) {
+    if (!settle(guest, settlement, attempt)) return attempt;
+  }
+  finish(guest, JsValue(kFalseValue), attempt);
+  return attempt;
+}
+
+bool JsSandbox::settle(Guest& guest, const Settlement& settlement, Attempt& attempt) {
+  if (!host_->takeIn(settlement.text.size())) return false;
+  const bool isResult = settlement.kind == Settlement::Kind::kResult;
+  const auto value = isResult ? guest.parseJson(settlement.text) : guest.newString(settlement.text);
+  if (!value) return false;
+  std::optional<JsValue> settled = *value;
+  if (tagOf(*value) != Tag::kException) {
+    const auto id = intValue(static_cast<uint32_t>(settlement.requestId));
+    settled = guest.callJs(engine_.base().anchors.settle,
+                           {id, isResult ? kTrueValue : kFalseValue, *value});
+  }
+  if (!settled) return false;
+  if (tagOf(*settled) != Tag::kException) return true;
+  takeException(guest, attempt);
+  return false;
+}
+
+// From the handler's own outcome to what it comes to when nothing is left to do.
+void JsSandbox::finish(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt) {
+  const Anchors& anchors = engine_.base().anchors;
+  if (outcome && tagOf(*outcome) != Tag::kException) {
+    if (!drainJobs(guest)) {
+      outcome = guest.ok() ? std::optional(JsValue(kExceptionValue)) : std::nullopt;
+    } else if (outcome->is(kFalseValue)) {
+      outcome = guest.callJs(anchors.poll, {});
+    }
+  }
+  if (outcome && tagOf(*outcome) != Tag::kNull && host_->record().hasUnflushedState) {
+    const auto flushed = guest.callJs(anchors.flush, {});
+    if (!flushed || tagOf(*flushed) == Tag::kException) outcome = flushed;
+  }
+  takeOutcome(guest, outcome, attempt);
 }
 
 // False when a job threw: then the exception is pending, or the guest trapped.
@@ -196,8 +333,10 @@ bool JsSandbox::drainJobs(Guest& guest) {
   while (true) {
     const auto done = guest.call(engine_.api().executePendingJob,
                                  {anchors.runtime, anchors.scratch + kOutParameterAt});
-    if (!done || static_cast<int32_t>(*done) < 0) return false;
-    if (*done == 0) return true;
+    if (!done) return false;
+    const auto count = done->as<int32_t>();
+    if (count.is(0)) return true;
+    if (!count.accept([](int32_t jobs) { return jobs > 0; })) return false;
     // Jobs may be too short to be interrupted, each, and yet never end.
     if (slot_->expired()) {
       host_->record().interrupted = true;
@@ -206,17 +345,23 @@ bool JsSandbox::drainJobs(Guest& guest) {
   }
 }
 
-// See bootstrap.js for what the outcomes mean.
-void JsSandbox::takeOutcome(Guest& guest, std::optional<uint64_t> outcome, Attempt& attempt) {
+// See outcome.js for what the outcomes mean.
+void JsSandbox::takeOutcome(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt) {
   if (!outcome) return;
   switch (tagOf(*outcome)) {
-    case Tag::kString:
-      attempt.value = guest.text(*outcome, engine_.config().maxOutputBytes, &attempt.valueBytes);
+    case Tag::kString: {
+      const uint64_t limit = engine_.config().maxOutputBytes;
+      const uint64_t room = limit - std::min(limit, host_->book().outputBytes);
+      attempt.value = guest.text(*outcome, room, &attempt.valueBytes);
       attempt.succeeded = attempt.value.has_value();
       break;
+    }
     case Tag::kBool:
-      attempt.succeeded = *outcome != kFalseValue;
-      attempt.neverSettles = !attempt.succeeded;
+      attempt.succeeded = outcome->is(kTrueValue);
+      if (attempt.succeeded) break;
+      attempt.waits = !host_->book().outstanding.empty();
+      attempt.succeeded = attempt.waits;
+      attempt.neverSettles = !attempt.waits;
       break;
     case Tag::kNull:
       takeReport(guest, guest.callJs(engine_.base().anchors.failure, {}), attempt);
@@ -235,11 +380,11 @@ void JsSandbox::takeException(Guest& guest, Attempt& attempt) {
   if (exception) takeReport(guest, guest.callJs(anchors.describe, {*exception}), attempt);
 }
 
-void JsSandbox::takeReport(Guest& guest, std::optional<uint64_t> report, Attempt& attempt) {
-  constexpr size_t kLongestReport = size_t{320} << 10;  // bootstrap.js writes less
+void JsSandbox::takeReport(Guest& guest, std::optional<JsValue> report, Attempt& attempt) {
+  constexpr size_t kLongestReport = size_t{320} << 10;  // the bootstrap writes less
   if (!report || tagOf(*report) != Tag::kString) return;
   auto text = guest.text(*report, kLongestReport);
-  if (text) attempt.thrown = readReport(toValidUtf8(std::move(*text)));
+  if (text) attempt.thrown = readReport(std::move(*text).madeSafe(toValidUtf8));
 }
 
 }  // namespace nexus::js

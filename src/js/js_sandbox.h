@@ -1,6 +1,8 @@
 // JavaScript in a sandbox: compiles handlers and runs them, each call from the same image.
 //
 //   source ──compile──► bytecode ──load──► Handler (image) ──invoke──► result ──restore──► clean
+//                                                             │  ▲
+//                                                  suspended  ▼  │  resume
 //
 // Every call that returns leaves the sandbox dirty until restore(), which the caller does when it
 // has passed the result on.
@@ -9,10 +11,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "js/boot.h"
+#include "js/call.h"
 #include "js/error_report.h"
 #include "js/host.h"
 #include "nexus/config.h"
@@ -65,11 +69,19 @@ class JsSandbox {
   // with line and column, or a limit's error.
   Result<std::shared_ptr<const Handler>> compile(std::string_view source);
 
-  // Runs the handler with `args`, JSON text that was checked. Never fails as a call: what went
-  // wrong is in the result.
-  ExecutionResult invoke(const Handler& handler, std::string_view args);
+  // Runs the handler until it ends or waits for the host. Never fails as a call: what went wrong is
+  // in the result. kInvalidInput in it when the input is not JSON.
+  ExecutionResult invoke(const Handler& handler, const CallInput& input);
 
-  // After compile and invoke: nothing of them is left. False: discard this sandbox, make another.
+  // Goes on with the call that the last invoke or resume left suspended, if the sandbox was not
+  // restored since; `handler` is the same one. Of the input, args and scope are not looked at: the
+  // handler has them. Refused without an effect: kNotFound when a request does not wait,
+  // kInvalidInput when a result is not JSON.
+  Result<ExecutionResult> resume(const Handler& handler, const CallInput& input,
+                                 std::span<const Settlement> settlements);
+
+  // After compile, invoke and resume: nothing of them is left. False: discard this sandbox, make
+  // another.
   [[nodiscard]] bool restore();
 
   // Gives back memory that an idle sandbox does not need.
@@ -87,16 +99,17 @@ class JsSandbox {
     sandbox::Trap trap = sandbox::Trap::kNone;
     sandbox::CallEnd end = sandbox::CallEnd::kInTime;
     bool succeeded = false;
-    bool seedMissing = false;           // the system gave no random numbers
-    bool inputRefused = false;          // the guest did not take the arguments
-    bool neverSettles = false;          // it waits for what nobody will do
-    bool closesWrapper = false;         // the text is not one function body
-    std::optional<std::string> value;   // of a success
-    size_t valueBytes = 0;              // also when it was too long to take
-    std::optional<ThrownValue> thrown;  // of a failure
+    bool seedMissing = false;            // the system gave no random numbers
+    bool waits = false;                  // for requests that are outstanding
+    bool neverSettles = false;           // it waits for what nobody will do
+    bool closesWrapper = false;          // the text is not one function body
+    const char* inputRefused = nullptr;  // the guest did not take this
+    std::optional<TaintedText> value;    // of a success
+    size_t valueBytes = 0;               // also when it was too long to take
+    std::optional<ThrownValue> thrown;   // of a failure
   };
 
-  // The time in which the guest may run, with a record of its own; over at the latest when this is.
+  // The time in which the guest may run; over at the latest when this is.
   class TimedRun {
    public:
     explicit TimedRun(JsSandbox& sandbox);
@@ -104,15 +117,13 @@ class JsSandbox {
     TimedRun& operator=(const TimedRun&) = delete;
     ~TimedRun();
 
+    // Adds the time to the call's book.
     sandbox::CallEnd end();
-    std::chrono::microseconds elapsed() const {
-      return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start_);
-    }
 
    private:
     using Clock = sandbox::DeadlineWatch::Clock;
 
-    sandbox::DeadlineWatch::Slot& slot_;
+    JsSandbox& sandbox_;
     const Clock::time_point start_;
     bool ended_ = false;
   };
@@ -121,21 +132,32 @@ class JsSandbox {
 
   Guest makeGuest() { return Guest(*sandbox_, engine_.api(), engine_.base().anchors); }
   bool restoreTo(const std::shared_ptr<const sandbox::Image>& image);
-  ExecutionResult invokeOnce(const Handler& handler, std::string_view args);
-  Attempt run(Guest& guest, std::string_view args);
+
+  ExecutionResult invokeOnce(const Handler& handler, const CallInput& input);
+  ExecutionResult resumeOnce(const Handler& handler, const CallInput& input,
+                             std::span<const Settlement> settlements);
+  Status checkSettlements(std::span<const Settlement> settlements) const;
+  Attempt start(Guest& guest, const CallInput& input);
+  std::optional<JsValue> takeIn(Guest& guest, std::string_view json, const char* what,
+                                Attempt& attempt);
+  Attempt goOn(Guest& guest, std::span<const Settlement> settlements);
+  bool settle(Guest& guest, const Settlement& settlement, Attempt& attempt);
+  void finish(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt);
   bool drainJobs(Guest& guest);
-  void takeOutcome(Guest& guest, std::optional<uint64_t> outcome, Attempt& attempt);
+  void takeOutcome(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt);
   void takeException(Guest& guest, Attempt& attempt);
-  void takeReport(Guest& guest, std::optional<uint64_t> report, Attempt& attempt);
-  void checkOutput(ExecutionResult& result) const;
+  void takeReport(Guest& guest, std::optional<JsValue> report, Attempt& attempt);
+  ExecutionResult makeResult(Attempt attempt, const Handler& handler, const CallInput& input);
+  void takeValue(TaintedText value, ExecutionResult& result) const;
+  void takeEffects(ExecutionResult& result);
 
   // Steps of compile(): on failure they leave the reason in the attempt.
   Result<std::shared_ptr<const Handler>> compileOnce(std::string_view source);
   std::string compileInGuest(Guest& guest, std::string_view source, Attempt& attempt);
-  bool checkIsWholeBody(Guest& guest, uint64_t compiled, std::string_view functionText,
+  bool checkIsWholeBody(Guest& guest, const JsValue& compiled, std::string_view functionText,
                         Attempt& attempt);
   bool loadInGuest(Guest& guest, std::string_view bytecode, Attempt& attempt);
-  std::optional<uint64_t> readFunction(Guest& guest, std::string_view bytecode, Attempt& attempt);
+  std::optional<JsValue> readFunction(Guest& guest, std::string_view bytecode, Attempt& attempt);
 
   bool wasInterrupted(const Attempt& attempt) const;
   Error explain(const Attempt& attempt, ErrorCode code, std::string_view source) const;
@@ -147,7 +169,8 @@ class JsSandbox {
   template <typename T>
   T readBook(uint32_t address) const;
   int64_t stepsToNextPoll() const;
-  void measure(ExecutionMetrics& metrics) const;
+  void countInstructions();
+  ExecutionMetrics measure() const;
 
   JsEngine& engine_;
   std::unique_ptr<Host> host_;
@@ -156,6 +179,7 @@ class JsSandbox {
   std::shared_ptr<const sandbox::Image> image_;  // what restore() returns to
   int64_t stepsToPollAtStart_ = 0;
   bool dirty_ = false;
+  bool isSuspended_ = false;
 };
 
 }  // namespace nexus::js

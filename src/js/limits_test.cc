@@ -81,7 +81,7 @@ TEST_P(LimitsTest, HostCallsEndTheCallCaughtOrNot) {
   ASSERT_TRUE(handler);
   const ExecutionResult below = rig.invoke(*handler, "5");
   EXPECT_EQ(outcomeOf(below), "1");
-  EXPECT_EQ(below.metrics.logCalls, 5u);
+  EXPECT_EQ(below.metrics.hostCalls.log, 5u);
   const ExecutionResult beyond = rig.invoke(*handler, "1e9");
   expectLimit(beyond, {"max_host_calls", 5, 6});
   EXPECT_EQ(beyond.log.size(), 5u);

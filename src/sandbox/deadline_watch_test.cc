@@ -35,7 +35,7 @@ class RecordingSandbox : public Sandbox {
   bool copyIn(GuestAddress, std::span<const std::byte>) override { return false; }
   bool copyOut(GuestAddress, std::span<std::byte>) const override { return false; }
   uint64_t memoryBytes() const override { return 0; }
-  uint64_t global(GlobalId) const override { return 0; }
+  Tainted<uint64_t> global(GlobalId) const override { return {}; }
   bool growthRefused() const override { return false; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange>) override {
     return Error{};

@@ -6,8 +6,8 @@
 // copied is its own affair; how it stops a guest is, too. Everything above this header knows
 // neither.
 //
-// What the guest hands out (return values, import arguments, memory content) is the guest's: it may
-// be anything, at any time.
+// What the guest hands out (return values, import arguments, globals, memory content) is the
+// guest's: it may be anything, at any time. Its type says so (tainted.h).
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "nexus/result.h"
+#include "sandbox/tainted.h"
 
 namespace nexus::sandbox {
 
@@ -57,7 +58,7 @@ enum class GlobalId : uint32_t {};
 // Values travel as 64 bits: integers zero-extended, floats as their bits.
 struct CallResult {
   Trap trap = Trap::kNone;
-  uint64_t value = 0;
+  Tainted<uint64_t> value{};
 
   bool ok() const { return trap == Trap::kNone; }
 };
@@ -82,7 +83,7 @@ class HostImports {
   // `import` indexes Engine::imports(). Runs on the sandbox's native stack, of which at least
   // kImportStackBytes are left; may call guest functions of the same sandbox (from another
   // sandbox's import in between, such a call is refused). Must not throw.
-  virtual ImportResult onImport(uint32_t import, std::span<const uint64_t> args,
+  virtual ImportResult onImport(uint32_t import, std::span<const Tainted<uint64_t>> args,
                                 Sandbox& sandbox) noexcept = 0;
 };
 
@@ -106,7 +107,8 @@ class Sandbox {
   // be trusted: restore.
   virtual CallResult call(FunctionId function, std::span<const uint64_t> args) = 0;
 
-  // False, and nothing copied, when the range is not inside linear memory.
+  // False, and nothing copied, when the range is not inside linear memory. What was copied out is a
+  // copy, and not yet checked.
   [[nodiscard]] virtual bool copyIn(GuestAddress to, std::span<const std::byte> from) = 0;
   [[nodiscard]] virtual bool copyOut(GuestAddress from, std::span<std::byte> to) const = 0;
 
@@ -114,7 +116,7 @@ class Sandbox {
   // keeps ready for growth and clears at every restore.
   virtual uint64_t memoryBytes() const = 0;
   // The value of a global that Engine::findGlobal found.
-  virtual uint64_t global(GlobalId global) const = 0;
+  virtual Tainted<uint64_t> global(GlobalId global) const = 0;
   // True when the guest asked for more memory than the limit allows, since the last restore.
   virtual bool growthRefused() const = 0;
 

@@ -65,8 +65,8 @@ TEST_P(RestoreTest, MemoryAndAllGlobalsAreBack) {
     ASSERT_TRUE(probe->copyIn(70000, junk));
     ASSERT_TRUE(probe->restore(base));
     EXPECT_TRUE(probe.holds(before));
-    EXPECT_EQ(probe->global(kStackGlobal), 1234u);
-    EXPECT_EQ(probe->global(kCountGlobal), 8u);
+    EXPECT_EQ(probe->global(kStackGlobal).unchecked("a test"), 1234u);
+    EXPECT_EQ(probe->global(kCountGlobal).unchecked("a test"), 8u);
   }
 }
 
@@ -128,7 +128,7 @@ TEST_P(RestoreTest, WritesBehindTheEndAreGone) {
     ASSERT_TRUE(probe->restore(base));
     for (uint64_t at = kInitialBytes; at < kInitialBytes + 5 * kWasmPageBytes; at += kPageBytes) {
       const CallResult found = probe.call("load", {at});
-      EXPECT_TRUE(!found.ok() || found.value == 0) << at;
+      EXPECT_TRUE(!found.ok() || found.value.is(0)) << at;
       (void)probe.call("store", {at, 0xFFFFFFFF});
     }
     ASSERT_TRUE(probe->restore(base));
@@ -151,12 +151,12 @@ TEST_P(RestoreTest, ADifferenceFitsEverySandboxOfItsBase) {
 
   ASSERT_TRUE(second->restore(image));
   EXPECT_TRUE(second.holds(content));
-  EXPECT_EQ(second->global(kCountGlobal), 8u);
+  EXPECT_EQ(second->global(kCountGlobal).unchecked("a test"), 8u);
   EXPECT_EQ(second.call("pages"), returned(5));
 
   Probe third(GetParam(), kProbeOptions, image);
   EXPECT_TRUE(third.holds(content));
-  EXPECT_EQ(third->global(kCountGlobal), 8u);
+  EXPECT_EQ(third->global(kCountGlobal).unchecked("a test"), 8u);
   EXPECT_EQ(third.call("load", {8 * 42}), returned(4242));
 }
 
@@ -467,8 +467,8 @@ class Walk {
 
   void verify() {
     ASSERT_TRUE(probe().holds(model().memory));
-    ASSERT_EQ(probe()->global(kStackGlobal), model().stack);
-    ASSERT_EQ(probe()->global(kCountGlobal), model().count);
+    ASSERT_EQ(probe()->global(kStackGlobal).unchecked("a test"), model().stack);
+    ASSERT_EQ(probe()->global(kCountGlobal).unchecked("a test"), model().count);
   }
 
   // The one that the last step used.

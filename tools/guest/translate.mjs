@@ -222,7 +222,8 @@ function importThunk(f, index) {
   const call = `nexus_guest_import((void*)host, ${index}, args, ${values.length})`;
   const back = { void: `${call};`, u32: `return (u32)${call};`, u64: `return ${call};`,
     f32: `return nexus_f32(${call});`, f64: `return nexus_f64(${call});` }[f.result];
-  return `${f.result} ${f.symbol}(${[f.instance + ' host', ...parameters].join(', ')}) {
+  return `_Static_assert(${values.length} <= NEXUS_MOST_IMPORT_ARGUMENTS, "arguments of an import");
+${f.result} ${f.symbol}(${[f.instance + ' host', ...parameters].join(', ')}) {
   const uint64_t args[] = ${list};
   ${back}
 }`;

@@ -71,9 +71,19 @@ Error Rig::compileError(std::string_view source) {
 }
 
 ExecutionResult Rig::invoke(const Handler& handler, std::string_view args) {
-  ExecutionResult result = sandbox_->invoke(handler, args);
+  return invoke(handler, CallInput{.args = args});
+}
+
+ExecutionResult Rig::invoke(const Handler& handler, const CallInput& input) {
+  ExecutionResult result = sandbox_->invoke(handler, input);
   EXPECT_TRUE(sandbox_->restore());
   return result;
+}
+
+ExecutionResult Rig::run(std::string_view source, const CallInput& input) {
+  const auto handler = compile(source);
+  if (handler) return invoke(*handler, input);
+  return ExecutionResult{.error = Error{.message = "(it does not compile)"}};
 }
 
 ExecutionResult Rig::run(std::string_view source, std::string_view args) {
@@ -113,7 +123,7 @@ Content Rig::contentOf(const JsSandbox& sandbox) const {
   Content content;
   content.memory.resize(sandbox.raw().memoryBytes());
   EXPECT_TRUE(sandbox.raw().copyOut(0, content.memory));
-  content.stackPointer = sandbox.raw().global(engine_->api().stackPointer);
+  content.stackPointer = sandbox.raw().global(engine_->api().stackPointer).unchecked("a test");
   return content;
 }
 

@@ -59,6 +59,8 @@ class Rig {
   // Compiles, runs, restores.
   ExecutionResult run(std::string_view source, std::string_view args = "null");
   ExecutionResult invoke(const Handler& handler, std::string_view args = "null");
+  ExecutionResult run(std::string_view source, const CallInput& input);
+  ExecutionResult invoke(const Handler& handler, const CallInput& input);
   // The value of what must succeed, "(none)" when it has none, else the error's code and message.
   std::string value(std::string_view source, std::string_view args = "null");
 

@@ -41,7 +41,7 @@ Activation* Activation::current() noexcept { return tCurrent; }
 CallResult enterGuest(const GuestEntry& entry, GuestMemory& memory, NativeStack& stack,
                       SanitizerFiber& fiber) {
   const bool nested = tCurrent != nullptr && tCurrent->stack == &stack;
-  if (!nested && isInUse(stack)) return {Trap::kHostRefused, 0};
+  if (!nested && isInUse(stack)) return {Trap::kHostRefused};
   if (!nested) prepareThreadForFaults();
   Activation activation{.previous = tCurrent, .memory = &memory, .stack = &stack};
   Run run{&entry, nested ? nullptr : &fiber, 0};
@@ -56,7 +56,7 @@ CallResult enterGuest(const GuestEntry& entry, GuestMemory& memory, NativeStack&
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);
   tCurrent = activation.previous;
-  return {trap, run.value};
+  return {trap, Tainted(run.value)};
 }
 
 }  // namespace nexus::sandbox

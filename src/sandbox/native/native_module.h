@@ -26,6 +26,7 @@ typedef struct NexusGuestControl {
 } NexusGuestControl;
 
 #define NEXUS_WASM_PAGE_BYTES 65536u
+#define NEXUS_MOST_IMPORT_ARGUMENTS 8
 
 // Signatures are letters, parameters then result: "ij:i"; i j f d are i32 i64 f32 f64, v is none.
 // Values travel as 64 bits; floats as their bits.

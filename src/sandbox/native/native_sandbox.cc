@@ -1,6 +1,7 @@
 #include "sandbox/native/native_sandbox.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -81,7 +82,7 @@ Status NativeSandbox::instantiate(const std::shared_ptr<const Image>& image) {
 
 CallResult NativeSandbox::call(FunctionId function, std::span<const uint64_t> args) {
   // Its content is nobody's: not to be run on, whoever missed that a restore failed.
-  if (lost_) return {Trap::kTrackingLost, 0};
+  if (lost_) return {Trap::kTrackingLost};
   const NexusGuestExport& target = module_.exports[static_cast<uint32_t>(function)];
   CallResult result = enterGuest({target.invoke, instance_, args.data()}, *memory_, stack_, fiber_);
   if (result.trap == Trap::kTrackingLost) lost_ = true;
@@ -105,11 +106,11 @@ bool NativeSandbox::copyOut(GuestAddress from, std::span<std::byte> to) const {
   return true;
 }
 
-uint64_t NativeSandbox::global(GlobalId global) const {
+Tainted<uint64_t> NativeSandbox::global(GlobalId global) const {
   const NexusGuestGlobal& place = module_.globals[static_cast<uint32_t>(global)];
   uint64_t value = 0;
   std::memcpy(&value, instance_ + place.offset, place.bytes);
-  return value;
+  return Tainted(value);
 }
 
 Result<std::shared_ptr<const Image>> NativeSandbox::capture(std::span<const AddressRange> dead) {
@@ -157,7 +158,8 @@ void NativeSandbox::clearStop() noexcept {
   __atomic_store_n(&memory_->control()->stop, 0u, __ATOMIC_RELAXED);
 }
 
-ImportResult NativeSandbox::onImport(uint32_t import, std::span<const uint64_t> args) noexcept {
+ImportResult NativeSandbox::onImport(uint32_t import,
+                                     std::span<const Tainted<uint64_t>> args) noexcept {
   Activation* activation = Activation::current();
   activation->inImport = true;
   const ImportResult result = imports_.onImport(import, args, *this);
@@ -178,7 +180,9 @@ void NativeSandbox::setMemoryView(uint64_t pages) {
 
 std::vector<uint64_t> NativeSandbox::readGlobals() const {
   std::vector<uint64_t> values(module_.globalCount);
-  for (uint32_t i = 0; i < values.size(); ++i) values[i] = global(GlobalId{i});
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    values[i] = global(GlobalId{i}).unchecked("part of an image, which is the guest's own");
+  }
   return values;
 }
 
@@ -197,7 +201,10 @@ uint64_t nexus_guest_import(void* sandbox, uint32_t index, const uint64_t* args,
     nexus_guest_trap(NEXUS_TRAP_STACK_EXHAUSTED);
   }
   auto* self = static_cast<nexus::sandbox::NativeSandbox*>(sandbox);
-  const nexus::sandbox::ImportResult result = self->onImport(index, {args, count});
+  std::array<nexus::sandbox::Tainted<uint64_t>, NEXUS_MOST_IMPORT_ARGUMENTS> tainted;
+  std::transform(args, args + count, tainted.begin(),
+                 [](uint64_t value) { return nexus::sandbox::Tainted(value); });
+  const nexus::sandbox::ImportResult result = self->onImport(index, {tainted.data(), count});
   if (result.trap != nexus::sandbox::Trap::kNone) {
     nexus_guest_trap(static_cast<int>(result.trap));
   }

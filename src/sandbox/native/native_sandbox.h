@@ -26,7 +26,7 @@ class NativeSandbox final : public Sandbox {
   bool copyIn(GuestAddress to, std::span<const std::byte> from) override;
   bool copyOut(GuestAddress from, std::span<std::byte> to) const override;
   uint64_t memoryBytes() const override { return memory_->size(); }
-  uint64_t global(GlobalId global) const override;
+  Tainted<uint64_t> global(GlobalId global) const override;
   bool growthRefused() const override { return growthRefused_; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange> dead) override;
   bool restore(const std::shared_ptr<const Image>& image) override;
@@ -35,7 +35,7 @@ class NativeSandbox final : public Sandbox {
   void clearStop() noexcept override;
 
   // For the generated code.
-  ImportResult onImport(uint32_t import, std::span<const uint64_t> args) noexcept;
+  ImportResult onImport(uint32_t import, std::span<const Tainted<uint64_t>> args) noexcept;
   bool onGrow(uint64_t newPages) noexcept;
 
  private:

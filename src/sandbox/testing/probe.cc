@@ -15,14 +15,14 @@ void PrintTo(Trap trap, std::ostream* out) { *out << toString(trap); }
 
 void PrintTo(const CallResult& result, std::ostream* out) {
   if (result.ok()) {
-    *out << "returned " << result.value;
+    *out << "returned " << result.value.unchecked("a test");
   } else {
     *out << "trap: " << toString(result.trap);
   }
 }
 
 bool operator==(const CallResult& left, const CallResult& right) {
-  return left.trap == right.trap && (!left.ok() || left.value == right.value);
+  return left.trap == right.trap && (!left.ok() || left.value.is(right.value.unchecked("a test")));
 }
 
 }  // namespace nexus::sandbox
@@ -84,8 +84,10 @@ void ProbeImports::useNumbersOf(const Engine& engine) {
   }
 }
 
-ImportResult ProbeImports::onImport(uint32_t import, std::span<const uint64_t> args,
+ImportResult ProbeImports::onImport(uint32_t import, std::span<const Tainted<uint64_t>> tainted,
                                     Sandbox& sandbox) noexcept {
+  std::vector<uint64_t> args;
+  for (const auto& value : tainted) args.push_back(value.unchecked("a test"));
   if (import == echo_) return onEcho(args, sandbox);
   if (import == note_) return onNote(args, sandbox);
   return {args[0]};

@@ -36,7 +36,7 @@ std::string toString(Build build);
 void PrintTo(Build build, std::ostream* out);
 
 inline constexpr CallResult kDone{};
-constexpr CallResult returned(uint64_t value) { return {Trap::kNone, value}; }
+constexpr CallResult returned(uint64_t value) { return {Trap::kNone, Tainted(value)}; }
 
 // `note` and `echo` do what a test says; the others give back their argument.
 class ProbeImports : public HostImports {
@@ -49,7 +49,7 @@ class ProbeImports : public HostImports {
   // Which import has which number is the engine's affair.
   void useNumbersOf(const Engine& engine);
 
-  ImportResult onImport(uint32_t import, std::span<const uint64_t> args,
+  ImportResult onImport(uint32_t import, std::span<const Tainted<uint64_t>> tainted,
                         Sandbox& sandbox) noexcept override;
 
  private:

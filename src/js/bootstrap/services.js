@@ -1,0 +1,93 @@
+// $emit, $view, $ext and $log: what a handler tells the host, at once.
+
+function emit(name, payload) {
+  needString(name, "an event's name");
+  answered(hostCall(op.emit, name, textOf(payload, 'the payload')));
+}
+
+function show(value) {
+  if (typeof value === 'string') return value;
+  if (isErrorLike(value)) return property(value, 'name') + ': ' + property(value, 'message');
+  try {
+    const text = isObject(value) ? stringify(value) : undefined;
+    return text === undefined ? TheString(value) : text;
+  } catch {
+    return '[' + typeof value + ']';
+  }
+}
+
+function makeLog(level) {
+  return (...values) => {
+    let text = '';
+    for (let i = 0; i < values.length; i++) text += (i === 0 ? '' : ' ') + show(values[i]);
+    hostCall(op.log, level, text);
+  };
+}
+const log = makeLog(1);
+log.debug = makeLog(0);
+log.info = makeLog(1);
+log.warn = makeLog(2);
+log.error = makeLog(3);
+freeze(log);
+
+// --- the view
+
+function update(command, id, args) {
+  needString(id, "a component's id");
+  answered(hostCall(op.view, command, id, textOf(args, 'the value')));
+}
+
+const view = freeze({
+  __proto__: null,
+  setFilter: (id, value) => update('setFilter', id, { __proto__: null, value }),
+  scrollTo: (id, position) => update('scrollTo', id, { __proto__: null, position }),
+  focus: (id) => update('focus', id, { __proto__: null }),
+  command: (id, name, args) => {
+    needString(name, "a command's name");
+    update('command', id, { __proto__: null, name, args });
+  },
+});
+
+// --- extensions
+
+const pending = create(null); // id -> how to settle its promise
+
+function request(alias, method, args) {
+  const id = answered(hostCall(op.request, alias, method, textOf(args, 'the arguments')));
+  return new ThePromise((resolve, reject) => {
+    pending[id] = { __proto__: null, resolve, reject };
+  });
+}
+
+function refuseChange() {
+  throw new TheTypeError('$ext cannot be changed');
+}
+
+// An object with any string as a property, made by `make`. The language's own questions find nothing.
+function makeDirectory(make) {
+  return new TheProxy(create(null), {
+    __proto__: null,
+    get: (target, name) => (typeof name === 'symbol' || isProbed(name) ? undefined : make(name)),
+    set: refuseChange,
+    defineProperty: refuseChange,
+    deleteProperty: refuseChange,
+    setPrototypeOf: refuseChange,
+    preventExtensions: refuseChange,
+  });
+}
+
+const ext = makeDirectory((alias) =>
+  makeDirectory((method) => (...args) => request(alias, method, args)));
+
+// `value` is what the extension returned, or the text of its error.
+function settle(id, isResult, value) {
+  const promise = pending[id];
+  tryDelete(pending, id);
+  if (isResult) {
+    promise.resolve(value);
+    return;
+  }
+  const error = new TheError(value);
+  defineProperty(error, 'name', dataProperty('ExtensionError'));
+  promise.reject(error);
+}

@@ -1,0 +1,68 @@
+// One call of a handler, as the host keeps it: what goes in, what has come out, and what it may
+// still do. A call that waits for extensions keeps its book while its sandbox does other things.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "base/rights.h"
+#include "nexus/execution.h"
+#include "nexus/state.h"
+
+namespace nexus::js {
+
+// What a call gets. Views and the rights must stay valid until invoke returns.
+struct CallInput {
+  std::string_view args = "{}";   // JSON text
+  std::string_view scope = "{}";  // JSON text
+  StateSnapshot state;
+  const Rights* rights = nullptr;  // null: none
+  // For runs that can be repeated: what Math.random begins with, and the time that does not pass.
+  std::optional<uint64_t> seed;
+  std::optional<std::chrono::milliseconds> clock;  // since 1970
+};
+
+// The answer to a request of a suspended call.
+struct Settlement {
+  enum class Kind { kResult, kError };
+
+  uint64_t requestId = 0;
+  Kind kind = Kind::kResult;
+  std::string_view text;  // JSON text of the result, or the message of the error
+};
+
+// What is counted over a whole call.
+struct CallBook {
+  HostCalls hostCalls;
+  uint64_t events = 0;
+  uint64_t logBytes = 0;
+  uint64_t inputBytes = 0;
+  uint64_t outputBytes = 0;
+  uint64_t denials = 0;
+  uint64_t requests = 0;  // made so far, which is the id of the last one
+  std::unordered_set<std::string> writtenKeys;
+  std::vector<ExtensionRequest> outstanding;  // by id
+  std::chrono::nanoseconds executed{0};
+  uint64_t instructions = 0;
+};
+
+// What a call has done since it began or was last resumed.
+struct CallRecord {
+  std::vector<StateMutation> stateMutations;
+  std::vector<Event> events;
+  std::vector<ViewCommand> viewCommands;
+  std::vector<LogRecord> log;
+  uint64_t requestsBefore = 0;  // CallBook::requests when it began
+  bool hasUnflushedState = false;
+  uint64_t polls = 0;
+  bool interrupted = false;      // the guest was told to give up
+  bool outOfHostMemory = false;  // the call was ended because of it
+  std::optional<Error> refusal;  // why else the call was ended
+};
+
+}  // namespace nexus::js
