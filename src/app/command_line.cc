@@ -3,22 +3,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <string>
 
 #include "app/bench_command.h"
+#include "app/report.h"
 #include "app/run_command.h"
-#include "app/units.h"
+#include "app/run_flags.h"
 #include "sandbox/native/native_engine.h"
 #include "sandbox/native/quickjs_modules.h"
 
 namespace nexus::app {
 namespace {
-
-// CLI11 wants a message, empty for a good value.
-std::string checkBytes(const std::string& text) {
-  const auto bytes = parseBytes(text);
-  return bytes ? "" : bytes.error().message;
-}
 
 std::string describeVersion() {
   const auto engine = sandbox::makeNativeEngine(sandbox::nativeQuickJs());
@@ -26,46 +22,55 @@ std::string describeVersion() {
                      engine->guestIdentity());
 }
 
-struct RunFlags {
-  RunOptions options;
-  std::string memoryLimit;
-  int64_t timeoutMs = 0;
-  bool json = false;
-};
-
-void addRun(CLI::App& app, RunFlags& flags) {
-  flags.timeoutMs = flags.options.config.timeout.count();
-  flags.memoryLimit = fmt::format("{}MiB", flags.options.config.memoryLimitBytes >> 20);
-  CLI::App* run = app.add_subcommand("run", "Run one handler and print its result");
-  run->add_option("FILE", flags.options.file, "The handler's source; - for standard input")
-      ->required();
-  run->add_option("--args", flags.options.args, "What the handler sees as $args: JSON, or @FILE")
-      ->capture_default_str();
-  run->add_option("--timeout-ms", flags.timeoutMs, "Time it may execute; 0 for no limit")
-      ->check(CLI::Range(int64_t{0}, int64_t{86'400'000}))
-      ->capture_default_str();
-  run->add_option("--memory-limit", flags.memoryLimit,
-                  "WebAssembly memory it may use, such as 64MiB; at least 2MiB")
-      ->check(checkBytes)
-      ->capture_default_str();
-  run->add_flag("--json", flags.json, "Print one JSON object and nothing else on standard output");
-  run->footer(
-      "The file holds the body of a function; `return` gives the result.\n"
-      "Exit status: 0 success, 1 the handler failed, 2 wrong usage.\n\n"
-      "  echo 'return $args.a + 1' | nexus run - --args '{\"a\": 41}'");
+int refuse(const Error& error, RunOptions::Output output) {
+  if (output == RunOptions::Output::kJson) {
+    fmt::print("{}\n", toJson(error));
+  } else {
+    fmt::print(stderr, "nexus: {}\n", error.message);
+  }
+  return kUsage;
 }
 
-int doRun(RunFlags& flags) {
-  flags.options.config.timeout = std::chrono::milliseconds(flags.timeoutMs);
-  flags.options.config.memoryLimitBytes = parseBytes(flags.memoryLimit).value();
-  if (flags.json) flags.options.output = RunOptions::Output::kJson;
-  return runHandler(flags.options);
+int doRun(const RunFlags& flags) {
+  const auto options = flags.options();
+  return options ? runHandler(*options) : refuse(options.error(), flags.output());
 }
 
 void addBench(CLI::App& app, BenchOptions& options) {
   CLI::App* bench = app.add_subcommand("bench", "Measure this build on this machine");
   bench->add_flag("--json", options.json, "Print one JSON object on standard output");
   bench->add_option("NAME", options.only, "Only these measurements");
+}
+
+struct ConfigFlags {
+  SettingFlags settings;
+  bool json = false;
+};
+
+void addConfig(CLI::App& app, ConfigFlags& flags) {
+  CLI::App* config =
+      app.add_subcommand("config", "Settings: what they are and where they come from");
+  config->require_subcommand(1);
+  CLI::App* show = config->add_subcommand("show", "Print every setting, its value and its source");
+  flags.settings.addTo(*show);
+  show->add_flag("--json", flags.json, "Print one JSON object on standard output");
+  show->footer(
+      "A flag goes before the environment (NEXUS_TIMEOUT_MS), that before the file (nexus.toml),\n"
+      "that before the default. Sizes and times take units: 64MiB, 250ms.");
+}
+
+int showConfig(const ConfigFlags& flags) {
+  const auto configuration = flags.settings.load();
+  if (!configuration) {
+    return refuse(configuration.error(),
+                  flags.json ? RunOptions::Output::kJson : RunOptions::Output::kPeople);
+  }
+  if (flags.json) {
+    fmt::print("{}\n", toJson(*configuration));
+  } else {
+    fmt::print("{}", showConfiguration(*configuration));
+  }
+  return std::fflush(stdout) == 0 ? kSuccess : kFailed;
 }
 
 }  // namespace
@@ -76,8 +81,10 @@ int runCommandLine(int argc, char** argv) {
   app.set_version_flag("--version", describeVersion);
   RunFlags run;
   BenchOptions bench;
-  addRun(app, run);
+  ConfigFlags config;
+  run.addTo(*app.add_subcommand("run", "Run one handler and print its result"));
   addBench(app, bench);
+  addConfig(app, config);
   // After the subcommands, which would inherit it: only so that an unknown one can be named.
   app.allow_extras();
   try {
@@ -93,7 +100,8 @@ int runCommandLine(int argc, char** argv) {
     fmt::print(stderr, "{}", app.help());
     return kUsage;
   }
-  return app.got_subcommand("run") ? doRun(run) : runBench(bench);
+  if (app.got_subcommand("run")) return doRun(run);
+  return app.got_subcommand("config") ? showConfig(config) : runBench(bench);
 }
 
 }  // namespace nexus::app

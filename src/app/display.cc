@@ -44,6 +44,16 @@ std::string onOneLine(std::string text) {
   return text;
 }
 
+// "state total = 21": one line, its end left out where it is long.
+std::string showEffect(std::string_view kind, std::string_view name, std::string_view what,
+                       Colour colour) {
+  constexpr size_t kLongest = 120;
+  const std::string line = fmt::format("{} {}", name, what);
+  const std::string_view shown = cutUtf8(line, kLongest);
+  return fmt::format("{} {}{}\n", paint(fmt::format("{:<5}", kind), kBlue, colour),
+                     onOneLine(escapeControls(shown)), shown.size() < line.size() ? "…" : "");
+}
+
 std::string_view styleOf(LogLevel level) {
   switch (level) {
     case LogLevel::kError:
@@ -123,6 +133,26 @@ std::string showValue(const ExecutionResult& result) {
          "\n";
 }
 
+std::string showEffects(const ExecutionResult& result, Colour colour) {
+  std::string text;
+  for (const StateMutation& mutation : result.stateMutations) {
+    text += showEffect("state", mutation.key, mutation.value ? "= " + *mutation.value : "deleted",
+                       colour);
+  }
+  for (const Event& event : result.events) {
+    text += showEffect("event", event.name, event.payload.value_or(""), colour);
+  }
+  for (const ViewCommand& command : result.viewCommands) {
+    text += showEffect("view", command.componentId, command.type + " " + command.args, colour);
+  }
+  for (const ExtensionRequest& request : result.pending) {
+    text += showEffect("waits", fmt::format("#{}", request.id),
+                       fmt::format("{}.{} {}", request.extension, request.method, request.args),
+                       colour);
+  }
+  return text;
+}
+
 std::string showMetrics(const ExecutionMetrics& metrics, Colour colour) {
   std::string text =
       fmt::format("executed in {}, compiled in {}; {} of heap, {} of memory; about {} instructions",
@@ -130,7 +160,8 @@ std::string showMetrics(const ExecutionMetrics& metrics, Colour colour) {
                   showMicroseconds(static_cast<double>(metrics.compilationTime.count())),
                   showBytes(metrics.memoryUsedBytes), showBytes(metrics.memoryPeakBytes),
                   showCount(metrics.instructionCount));
-  if (metrics.logCalls > 0) text += fmt::format("; {} to the log", showCount(metrics.logCalls));
+  const uint64_t calls = metrics.hostCalls.total();
+  if (calls > 0) text += fmt::format("; {} host call{}", showCount(calls), calls == 1 ? "" : "s");
   return paint(text, kDim, colour) + "\n";
 }
 

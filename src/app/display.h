@@ -17,6 +17,8 @@ Colour colourFor(int descriptor);
 // All of these end with a line end. Text from handlers cannot control the terminal: control
 // characters are shown as escapes.
 std::string showValue(const ExecutionResult& result);
+// A line for each change of the state, event, view command, and request that is waited for.
+std::string showEffects(const ExecutionResult& result, Colour colour);
 std::string showMetrics(const ExecutionMetrics& metrics, Colour colour);
 std::string showLog(const LogRecord& record, Colour colour);
 // `file` is what the location refers to.

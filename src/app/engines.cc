@@ -15,15 +15,18 @@ Status start(Engines& engines, const RuntimeConfig& config) {
 
 }  // namespace
 
-Result<Engines> makeEngines(const RuntimeConfig& config) {
+Result<Engines> makeEngines(const RuntimeConfig& config, EngineChoice choice) {
   Engines engines;
   engines.watch = std::make_unique<sandbox::DeadlineWatch>();
-  engines.engine = sandbox::makeNativeEngine(sandbox::nativeQuickJs());
-  const Status native = start(engines, config);
-  if (native.ok()) return engines;
-  if (native.error().code != ErrorCode::kUnavailable) return native.error();
+  if (choice != EngineChoice::kChecked) {
+    engines.engine = sandbox::makeNativeEngine(sandbox::nativeQuickJs());
+    Status native = start(engines, config);
+    if (native.ok()) return engines;
+    const bool mayFallBack = native.error().code == ErrorCode::kUnavailable;
+    if (choice == EngineChoice::kNative || !mayFallBack) return std::move(native).error();
+    engines.notice = "running on the slower checked engine: " + native.error().message;
+  }
   engines.engine = sandbox::makeCheckedEngine(sandbox::checkedQuickJs());
-  engines.notice = "running on the slower checked engine: " + native.error().message;
   const Status checked = start(engines, config);
   if (!checked.ok()) return checked.error();
   return engines;

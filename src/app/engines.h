@@ -19,8 +19,15 @@ struct Engines {
   std::string notice;
 };
 
-// The native engine; where the system does not let it work (no address space for its guard pages),
-// the checked one.
-Result<Engines> makeEngines(const RuntimeConfig& config);
+enum class EngineChoice {
+  // The native engine; where the system does not let it work (no address space for its guard
+  // pages),
+  // the checked one.
+  kBest,
+  kNative,
+  kChecked,
+};
+
+Result<Engines> makeEngines(const RuntimeConfig& config, EngineChoice choice = EngineChoice::kBest);
 
 }  // namespace nexus::app

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
 
 namespace nexus::app {
 namespace {
@@ -31,7 +35,12 @@ Json describe(const Error& error) {
 
 Json describe(const ExecutionMetrics& metrics) {
   Json hostCalls = Json::object();
-  if (metrics.logCalls > 0) hostCalls["log"] = metrics.logCalls;
+  for (const auto& [name, count] :
+       {std::pair("log", metrics.hostCalls.log), std::pair("emit", metrics.hostCalls.emit),
+        std::pair("view", metrics.hostCalls.view), std::pair("ext", metrics.hostCalls.ext),
+        std::pair("state", metrics.hostCalls.state)}) {
+    if (count > 0) hostCalls[name] = count;
+  }
   return Json{{"durationUs", metrics.duration.count()},
               {"memoryUsedBytes", metrics.memoryUsedBytes},
               {"memoryPeakBytes", metrics.memoryPeakBytes},
@@ -42,12 +51,51 @@ Json describe(const ExecutionMetrics& metrics) {
               {"instructionCount", metrics.instructionCount}};
 }
 
+// The objects below are put together as text: values are JSON text already, and stay as the handler
+// wrote them.
+std::string describe(const StateMutation& mutation) {
+  const std::string key = R"({"key":)" + quoteJson(mutation.key);
+  if (!mutation.value) return key + R"(,"operation":"delete"})";
+  return key + R"(,"operation":"set","value":)" + *mutation.value + "}";
+}
+
+std::string describe(const Event& event) {
+  const std::string payload = event.payload ? R"(,"payload":)" + *event.payload : "";
+  return R"({"name":)" + quoteJson(event.name) + payload + "}";
+}
+
+std::string describe(const ViewCommand& command) {
+  return R"({"type":)" + quoteJson(command.type) + R"(,"componentId":)" +
+         quoteJson(command.componentId) + R"(,"args":)" + command.args + "}";
+}
+
+std::string describe(const ExtensionRequest& request) {
+  return R"({"id":)" + std::to_string(request.id) + R"(,"extension":)" +
+         quoteJson(request.extension) + R"(,"method":)" + quoteJson(request.method) +
+         R"(,"args":)" + request.args + "}";
+}
+
+template <typename T>
+std::string list(const std::vector<T>& members) {
+  std::string text = "[";
+  for (const T& member : members) {
+    if (text.size() > 1) text += ',';
+    text += describe(member);
+  }
+  return text + "]";
+}
+
 }  // namespace
 
 std::string toJson(const ExecutionResult& result) {
-  std::string text = result.ok() ? R"({"status":"success")" : R"({"status":"error")";
-  // The value is JSON text already, and stays as the handler wrote it.
+  std::string text = fmt::format(R"({{"status":"{}")", toString(result.status()));
   if (result.value) text += R"(,"value":)" + *result.value;
+  text += R"(,"stateMutations":)" + list(result.stateMutations);
+  text += R"(,"events":)" + list(result.events);
+  text += R"(,"viewCommands":)" + list(result.viewCommands);
+  if (result.status() == CallStatus::kSuspended) {
+    text += R"(,"suspension":{"pending":)" + list(result.pending) + "}";
+  }
   if (result.error) text += R"(,"error":)" + dump(describe(*result.error));
   return text + R"(,"metrics":)" + dump(describe(result.metrics)) + "}";
 }

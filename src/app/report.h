@@ -9,8 +9,9 @@
 namespace nexus::app {
 
 // One line, without its end:
-//   {"status": "success", "value": …, "metrics": {…}}
-//   {"status": "error", "error": {"code": …, "message": …, …}, "metrics": {…}}
+//   {"status": "success", "value": …, "stateMutations": […], "events": […], "viewCommands": […],
+//    "metrics": {…}}
+// with "suspension" {"pending": […]} or "error" {"code": …, "message": …, …} where they apply.
 std::string toJson(const ExecutionResult& result);
 
 // For errors before anything ran: no metrics.

@@ -54,7 +54,7 @@ TEST(ReportTest, NotUtf8BecomesReplacementCharacters) {
 TEST(ReportTest, MetricsHaveTheirNames) {
   ExecutionResult result;
   result.metrics.duration = std::chrono::microseconds(12);
-  result.metrics.logCalls = 3;
+  result.metrics.hostCalls.log = 3;
   result.metrics.cacheTier = CacheTier::kDisk;
   const json metrics = json::parse(toJson(result))["metrics"];
   EXPECT_EQ(metrics["durationUs"], 12);

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
+#include "app/call_driver.h"
 #include "app/command_line.h"
 #include "app/display.h"
-#include "app/engines.h"
 #include "app/input.h"
 #include "app/progress.h"
 #include "app/report.h"
@@ -35,30 +37,54 @@ int printError(const Error& error, const RunOptions& options, ExitStatus status)
   return status;
 }
 
-struct Inputs {
-  std::string source;
-  std::string args;
-};
+// The message names the place; a location is always one in the handler.
+Error withoutLocation(Error error) {
+  error.location.reset();
+  return error;
+}
 
-Result<Inputs> readInputs(const RunOptions& options) {
-  if (options.file == "-" && options.args == "@-") {
-    return Error{.code = ErrorCode::kInvalidInput,
-                 .message = "the handler and --args cannot both come from standard input"};
+Status checkStandardInput(const RunOptions& options) {
+  std::vector<std::string> readers;
+  if (options.file == "-") readers.emplace_back("the handler");
+  for (const auto& [flag, value] :
+       {std::pair("--args", &options.args), std::pair("--state", &options.state),
+        std::pair("--scope", &options.scope)}) {
+    if (*value == "@-") readers.emplace_back(flag);
   }
-  const RuntimeConfig& config = options.config;
-  auto source = readInput(options.file,
-                          {ErrorCode::kInvalidHandler, "max_source_bytes", config.maxSourceBytes});
-  if (!source) return std::move(source).error();
-  auto args = readTextOrFile(options.args,
-                             {ErrorCode::kResourceLimit, "max_input_bytes", config.maxInputBytes});
-  if (!args) return std::move(args).error();
-  auto checked = checkJson(*args, "--args");
-  if (!checked) {
-    // The message names the place; a location is always one in the handler.
-    checked.error().location.reset();
-    return std::move(checked).error();
-  }
-  return Inputs{std::move(*source), std::move(*args)};
+  if (readers.size() < 2) return Done{};
+  return Error{.code = ErrorCode::kInvalidInput,
+               .message = fmt::format("{} and {} cannot both come from standard input", readers[0],
+                                      readers[1])};
+}
+
+InputLimit inputLimit(const RuntimeConfig& config) {
+  return {ErrorCode::kResourceLimit, "max_input_bytes", config.maxInputBytes};
+}
+
+Result<std::string> readJson(const std::string& value, const char* flag,
+                             const RuntimeConfig& config) {
+  auto text = readTextOrFile(value, inputLimit(config));
+  if (!text) return text;
+  auto checked = checkJson(*text, flag);
+  if (!checked) return withoutLocation(std::move(checked).error());
+  return text;
+}
+
+Result<StateSnapshot> readState(const RunOptions& options) {
+  auto text = readTextOrFile(options.state, inputLimit(options.config));
+  if (!text) return std::move(text).error();
+  auto state = StateSnapshot::parse(*text, "--state");
+  if (!state) return withoutLocation(std::move(state).error());
+  return state;
+}
+
+Result<ExtStub> readStub(const RunOptions& options) {
+  if (options.extStub.empty()) return ExtStub();
+  auto text = readInput(options.extStub, inputLimit(options.config));
+  if (!text) return std::move(text).error();
+  auto stub = ExtStub::parse(*text, options.extStub);
+  if (!stub) return withoutLocation(std::move(stub).error());
+  return stub;
 }
 
 std::string describeWait(const RunOptions& options, int64_t seconds) {
@@ -67,35 +93,76 @@ std::string describeWait(const RunOptions& options, int64_t seconds) {
   return fmt::format("running for {} s, {} (--timeout-ms)", seconds, until);
 }
 
-// A failure to compile is a result like any other.
-ExecutionResult execute(js::JsSandbox& sandbox, const Inputs& inputs) {
+void printForPeople(const ExecutionResult& result, const RunOptions& options) {
+  const Colour colour = colourFor(STDERR_FILENO);
+  if (result.status() == CallStatus::kSuccess) print(stdout, showValue(result));
+  // Two streams on one terminal keep their order.
+  std::fflush(stdout);
+  print(stderr, showEffects(result, colour));
+  if (result.error) print(stderr, showError(*result.error, options.file, colour));
+  if (result.status() == CallStatus::kSuspended) {
+    print(stderr, "suspended: nothing here answers what it waits for (see --ext-stub)\n");
+  }
+  const bool ran = result.metrics.instructionCount > 0;
+  if (ran) print(stderr, showMetrics(result.metrics, colour));
+}
+
+int exitStatusOf(const ExecutionResult& result) {
+  switch (result.status()) {
+    case CallStatus::kSuccess:
+      return kSuccess;
+    case CallStatus::kSuspended:
+      return kSuspended;
+    case CallStatus::kError:
+      break;
+  }
+  return kFailed;
+}
+
+}  // namespace
+
+Result<RunInputs> readInputs(const RunOptions& options) {
+  auto standardInput = checkStandardInput(options);
+  if (!standardInput) return std::move(standardInput).error();
+  auto rights = Rights::parse(options.allow);
+  if (!rights) return std::move(rights).error();
+  auto source = readInput(options.file, {ErrorCode::kInvalidHandler, "max_source_bytes",
+                                         options.config.maxSourceBytes});
+  if (!source) return std::move(source).error();
+  auto args = readJson(options.args, "--args", options.config);
+  if (!args) return std::move(args).error();
+  auto scope = readJson(options.scope, "--scope", options.config);
+  if (!scope) return std::move(scope).error();
+  auto state = readState(options);
+  if (!state) return std::move(state).error();
+  auto stub = readStub(options);
+  if (!stub) return std::move(stub).error();
+  return RunInputs{std::move(*source), std::move(*args),   std::move(*scope),
+                   std::move(*state),  std::move(*rights), std::move(*stub)};
+}
+
+ExecutionResult execute(js::JsSandbox& sandbox, const RunOptions& options,
+                        const RunInputs& inputs) {
   const auto start = std::chrono::steady_clock::now();
   auto handler = sandbox.compile(inputs.source);
   const auto compilationTime = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - start);
   ExecutionResult result;
   if (handler) {
-    result = sandbox.invoke(**handler, inputs.args);
+    result = driveCall(sandbox, **handler,
+                       {.args = inputs.args,
+                        .scope = inputs.scope,
+                        .state = inputs.state,
+                        .rights = &inputs.rights,
+                        .seed = options.seed,
+                        .clock = options.clock},
+                       inputs.stub);
   } else {
     result.error = std::move(handler).error();
   }
   result.metrics.compilationTime = compilationTime;
   return result;
 }
-
-void printForPeople(const ExecutionResult& result, const RunOptions& options) {
-  if (result.error) {
-    print(stderr, showError(*result.error, options.file, colourFor(STDERR_FILENO)));
-  } else {
-    print(stdout, showValue(result));
-  }
-  // Two streams on one terminal keep their order.
-  std::fflush(stdout);
-  const bool ran = result.metrics.instructionCount > 0;
-  if (ran) print(stderr, showMetrics(result.metrics, colourFor(STDERR_FILENO)));
-}
-
-}  // namespace
 
 int runHandler(const RunOptions& options) {
   auto inputs = readInputs(options);
@@ -111,7 +178,7 @@ int runHandler(const RunOptions& options) {
 
   const ExecutionResult result = [&] {
     const Progress progress([&](int64_t seconds) { return describeWait(options, seconds); });
-    return execute(**sandbox, *inputs);
+    return execute(**sandbox, options, *inputs);
   }();
   for (const LogRecord& record : result.log) {
     print(stderr, showLog(record, colourFor(STDERR_FILENO)));
@@ -125,7 +192,7 @@ int runHandler(const RunOptions& options) {
     print(stderr, "nexus: the result could not be written to standard output\n");
     return kFailed;
   }
-  return result.ok() ? kSuccess : kFailed;
+  return exitStatusOf(result);
 }
 
 }  // namespace nexus::app

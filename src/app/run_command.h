@@ -1,21 +1,52 @@
 // `nexus run`: one handler, once.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "app/engines.h"
+#include "app/ext_stub.h"
+#include "base/rights.h"
 #include "nexus/config.h"
+#include "nexus/execution.h"
+#include "nexus/state.h"
 
 namespace nexus::app {
 
 struct RunOptions {
   std::string file;         // or "-"
-  std::string args = "{}";  // JSON or @FILE
+  std::string args = "{}";  // JSON or @FILE, like the next two
+  std::string state = "{}";
+  std::string scope = "{}";
+  std::vector<std::string> allow;  // capabilities
+  std::string extStub;             // a file; empty for none
+  std::optional<uint64_t> seed;
+  std::optional<std::chrono::milliseconds> clock;
   RuntimeConfig config;
   enum class Output { kPeople, kJson } output = Output::kPeople;
 };
 
-// Returns the exit status; prints the result on standard output, the handler's log and errors for
-// people on standard error.
+// The options with everything read and checked.
+struct RunInputs {
+  std::string source;
+  std::string args;
+  std::string scope;
+  StateSnapshot state;
+  Rights rights;
+  ExtStub stub;
+};
+
+// kInvalidInput names the option or the file; kInvalidHandler is about the handler's own text.
+Result<RunInputs> readInputs(const RunOptions& options);
+
+// Compiles and runs; a failure to compile is a result like any other.
+ExecutionResult execute(js::JsSandbox& sandbox, const RunOptions& options, const RunInputs& inputs);
+
+// Returns the exit status; prints the result on standard output; for people, what it did, the
+// handler's log and errors on standard error.
 int runHandler(const RunOptions& options);
 
 }  // namespace nexus::app

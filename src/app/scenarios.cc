@@ -48,7 +48,7 @@ struct Scenarios::Prepared {
   std::shared_ptr<const js::Handler> handler;
 
   void call() {
-    const ExecutionResult result = sandbox->invoke(*handler, kTrivialArgs);
+    const ExecutionResult result = sandbox->invoke(*handler, {.args = kTrivialArgs});
     if (!result.ok()) fail(result.error->message);
   }
   void restore() {

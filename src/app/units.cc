@@ -3,37 +3,55 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <span>
 
 namespace nexus::app {
 namespace {
 
 constexpr uint64_t kKiB = 1024;
 
-Error notASize(std::string_view text) {
-  return Error{
-      .code = ErrorCode::kInvalidInput,
-      .message = fmt::format(
-          "'{}' is not a size; expected bytes, such as 33554432, 512KiB, 32MiB or 1GiB", text)};
+struct Unit {
+  std::string_view name;
+  uint64_t factor;
+};
+
+// A whole number and, behind it, one of the units; `expected` is for the error.
+Result<uint64_t> parseQuantity(std::string_view text, std::span<const Unit> units,
+                               std::string_view expected) {
+  const Error error{.code = ErrorCode::kInvalidInput,
+                    .message = fmt::format("'{}' is not {}", text, expected)};
+  uint64_t number = 0;
+  const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc()) return error;
+  std::string_view unit = text.substr(static_cast<size_t>(rest - text.data()));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  for (const Unit& known : units) {
+    if (unit != known.name) continue;
+    if (number > UINT64_MAX / known.factor) return error;
+    return number * known.factor;
+  }
+  return error;
 }
 
 }  // namespace
 
 Result<uint64_t> parseBytes(std::string_view text) {
-  uint64_t number = 0;
-  const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (problem != std::errc()) return notASize(text);
-  std::string_view unit = text.substr(static_cast<size_t>(rest - text.data()));
-  while (unit.starts_with(' ')) unit.remove_prefix(1);
-  const struct {
-    std::string_view name;
-    uint64_t bytes;
-  } units[] = {{"", 1}, {"B", 1}, {"KiB", kKiB}, {"MiB", kKiB * kKiB}, {"GiB", kKiB * kKiB * kKiB}};
-  for (const auto& known : units) {
-    if (unit != known.name) continue;
-    if (number > UINT64_MAX / known.bytes) return notASize(text);
-    return number * known.bytes;
-  }
-  return notASize(text);
+  static constexpr Unit kUnits[] = {
+      {"", 1}, {"B", 1}, {"KiB", kKiB}, {"MiB", kKiB * kKiB}, {"GiB", kKiB * kKiB * kKiB}};
+  return parseQuantity(text, kUnits,
+                       "a size; expected bytes, such as 33554432, 512KiB, 32MiB or 1GiB");
+}
+
+Result<uint64_t> parseMilliseconds(std::string_view text) {
+  static constexpr Unit kUnits[] = {
+      {"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}};
+  return parseQuantity(text, kUnits,
+                       "a time; expected milliseconds, such as 250, 250ms, 2s, 5min or 1h");
+}
+
+Result<uint64_t> parseCount(std::string_view text) {
+  static constexpr Unit kUnits[] = {{"", 1}};
+  return parseQuantity(text, kUnits, "a whole number");
 }
 
 std::string showBytes(uint64_t bytes) {

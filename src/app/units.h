@@ -12,6 +12,12 @@ namespace nexus::app {
 // "65536", "64KiB", "32 MiB", "1GiB": bytes. kInvalidInput says what was expected.
 Result<uint64_t> parseBytes(std::string_view text);
 
+// "250", "250ms", "2s", "5 min": milliseconds. kInvalidInput says what was expected.
+Result<uint64_t> parseMilliseconds(std::string_view text);
+
+// "10000". kInvalidInput says what was expected.
+Result<uint64_t> parseCount(std::string_view text);
+
 // "2.0 MiB", "843 B".
 std::string showBytes(uint64_t bytes);
 

@@ -1,0 +1,55 @@
+#include "app/config_file.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "app/input.h"
+
+namespace nexus::app {
+namespace {
+
+constexpr uint64_t kLongestFile = uint64_t{1} << 20;
+
+std::string placeOf(const std::string& path, const toml::source_region& source) {
+  return fmt::format("{}:{}:{}", path, source.begin.line, source.begin.column);
+}
+
+Result<std::string> valueOf(const toml::node& node, std::string_view key, const std::string& path) {
+  if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* flag = node.as_boolean()) return std::string(flag->get() ? "true" : "false");
+  return Error{.code = ErrorCode::kInvalidInput,
+               .message = fmt::format("{}: {} must be a whole number, a text or true or false",
+                                      placeOf(path, node.source()), key)};
+}
+
+}  // namespace
+
+Result<std::vector<ConfigFileEntry>> readConfigFile(const std::string& path) {
+  auto text =
+      readInput(path, {ErrorCode::kInvalidInput, "a configuration file's limit", kLongestFile});
+  if (!text) return std::move(text).error();
+  toml::table table;
+  try {
+    table = toml::parse(*text, path);
+  } catch (const toml::parse_error& e) {
+    return Error{.code = ErrorCode::kInvalidInput,
+                 .message = fmt::format("{}: {}", placeOf(path, e.source()), e.description())};
+  }
+  std::vector<ConfigFileEntry> entries;
+  for (const auto& [key, node] : table) {
+    auto value = valueOf(node, key.str(), path);
+    if (!value) return std::move(value).error();
+    const toml::source_position place = key.source().begin;
+    entries.push_back({std::string(key.str()), std::move(*value), place.line, place.column});
+  }
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  });
+  return entries;
+}
+
+}  // namespace nexus::app

@@ -1,0 +1,51 @@
+// The flags of `nexus run`, as they stand on the command line.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/configuration.h"
+#include "app/run_command.h"
+
+namespace nexus::app {
+
+// --config and --set, of every command that has settings.
+class SettingFlags {
+ public:
+  void addTo(CLI::App& command);
+  // A flag that is another word for a setting.
+  CLI::Option* addAlias(CLI::App& command, const std::string& flag, const std::string& key,
+                        const std::string& description);
+
+  // The environment and the file are looked at here.
+  Result<Configuration> load() const;
+
+ private:
+  std::string file_;
+  std::vector<std::string> assignments_;  // KEY=VALUE
+  std::vector<std::pair<std::string, std::string>> aliased_;
+};
+
+class RunFlags {
+ public:
+  void addTo(CLI::App& command);
+
+  // After parsing. The configuration's errors, and those of --allow, are kInvalidInput.
+  Result<RunOptions> options() const;
+  RunOptions::Output output() const {
+    return json_ ? RunOptions::Output::kJson : RunOptions::Output::kPeople;
+  }
+
+ private:
+  RunOptions options_;
+  SettingFlags settings_;
+  int64_t clockMs_ = -1;
+  uint64_t seed_ = 0;
+  CLI::Option* seedOption_ = nullptr;
+  bool json_ = false;
+};
+
+}  // namespace nexus::app

@@ -1,0 +1,157 @@
+// Runs tests/handlers/*.case on every engine: through the flags, the driver and the report of
+// `nexus run`, in this process.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+
+#include "app/engines.h"
+#include "app/report.h"
+#include "app/run_command.h"
+#include "app/run_flags.h"
+#include "handler_case.h"
+
+namespace nexus::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using app::EngineChoice;
+using nlohmann::json;
+
+// A folder with a case's files.
+class CaseFolder {
+ public:
+  explicit CaseFolder(const HandlerCase& test) {
+    std::string pattern = (fs::temp_directory_path() / "nexus-case-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+    write("handler.js", test.handler);
+    for (const auto& [name, content] : test.files) write(name, content);
+  }
+  CaseFolder(const CaseFolder&) = delete;
+  CaseFolder& operator=(const CaseFolder&) = delete;
+  ~CaseFolder() { fs::remove_all(path_); }
+
+  std::string expand(std::string text) const {
+    constexpr std::string_view kPlaceholder = "{dir}";
+    for (size_t at = text.find(kPlaceholder); at != std::string::npos;
+         at = text.find(kPlaceholder)) {
+      text.replace(at, kPlaceholder.size(), path_.string());
+    }
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+  }
+
+ private:
+  void write(const std::string& name, const std::string& content) {
+    std::ofstream(path_ / name, std::ios::binary) << content;
+  }
+
+  fs::path path_;
+};
+
+json resultOf(js::JsSandbox& sandbox, const app::RunOptions& options,
+              const app::RunInputs& inputs) {
+  const ExecutionResult result = app::execute(sandbox, options, inputs);
+  json report = json::parse(app::toJson(result));
+  report["log"] = json::array();
+  for (const LogRecord& record : result.log) {
+    report["log"].push_back({{"level", toString(record.level)}, {"message", record.message}});
+  }
+  return report;
+}
+
+// Whatever the case did to its sandbox, the next call must be right.
+void expectNextCallRight(js::JsSandbox& sandbox) {
+  ASSERT_TRUE(sandbox.restore());
+  auto probe = sandbox.compile(
+      "return [typeof leaked, Object.keys($state), $args.a + 1, JSON.stringify({ b: [1] }), "
+      "[3, 1, 2].sort(), await Promise.resolve(5)]");
+  ASSERT_TRUE(probe.ok());
+  const ExecutionResult result = sandbox.invoke(**probe, {.args = R"({"a":1})"});
+  EXPECT_EQ(result.value.value_or(result.error ? result.error->message : "(none)"),
+            R"(["undefined",[],2,"{\"b\":[1]}",[1,2,3],5])");
+}
+
+json run(const HandlerCase& test, EngineChoice choice) {
+  const CaseFolder folder(test);
+  app::RunFlags flags;
+  CLI::App command;
+  flags.addTo(command);
+  command.parse(folder.expand("{dir}/handler.js " + test.flags));
+  const auto options = flags.options();
+  if (!options) return json::parse(app::toJson(options.error()));
+  auto inputs = app::readInputs(*options);
+  if (!inputs) return json::parse(app::toJson(inputs.error()));
+  auto engines = app::makeEngines(options->config, choice);
+  if (!engines) return json::parse(app::toJson(engines.error()));
+  auto sandbox = js::JsSandbox::make(*engines->js);
+  if (!sandbox) return json::parse(app::toJson(sandbox.error()));
+  json result = resultOf(**sandbox, *options, *inputs);
+  expectNextCallRight(**sandbox);
+  return result;
+}
+
+class HandlerCaseTest : public testing::Test {
+ public:
+  HandlerCaseTest(HandlerCase test, EngineChoice choice)
+      : test_(std::move(test)), choice_(choice) {}
+
+  void TestBody() override {
+    const json actual = run(test_, choice_);
+    const std::string found = difference(test_.expected, actual);
+    EXPECT_EQ(found, "") << "handler:\n" << test_.handler << "\nresult: " << actual.dump();
+  }
+
+ private:
+  const HandlerCase test_;
+  const EngineChoice choice_;
+};
+
+// What ctest and filters can name.
+std::string identifier(const std::string& text) {
+  std::string name;
+  bool startsWord = true;
+  for (const char c : text) {
+    const bool fits = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (fits) name += static_cast<char>(startsWord ? std::toupper(c) : c);
+    startsWord = !fits;
+  }
+  return name;
+}
+
+void registerCases(const fs::path& file) {
+  for (const HandlerCase& test : readHandlerCases(file.string())) {
+    for (const auto choice : {EngineChoice::kNative, EngineChoice::kChecked}) {
+      const char* engine = choice == EngineChoice::kNative ? "_Native" : "_Checked";
+      testing::RegisterTest((identifier(file.stem().string()) + "Cases").c_str(),
+                            (identifier(test.name) + engine).c_str(), nullptr, nullptr,
+                            file.c_str(), static_cast<int>(test.line),
+                            [test, choice] { return new HandlerCaseTest(test, choice); });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nexus::tests
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(NEXUS_HANDLER_CASES)) {
+    if (entry.path().extension() == ".case") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  try {
+    for (const auto& file : files) nexus::tests::registerCases(file);
+  } catch (const std::runtime_error& e) {
+    std::cerr << e.what() << '\n';
+    return 2;
+  }
+  return RUN_ALL_TESTS();
+}
