@@ -1,5 +1,5 @@
-// Runs tests/handlers/*.case on every engine: through the flags, the driver and the report of
-// `nexus run`, in this process.
+// Runs tests/handlers/*.case and the examples of docs/handlers.md on every engine: through the
+// flags, the driver and the report of `nexus run`, in this process.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -15,6 +15,7 @@
 #include "app/report.h"
 #include "app/run_command.h"
 #include "app/run_flags.h"
+#include "doc_examples.h"
 #include "handler_case.h"
 
 namespace nexus::tests {
@@ -66,16 +67,21 @@ json resultOf(js::JsSandbox& sandbox, const app::RunOptions& options,
   return report;
 }
 
-// Whatever the case did to its sandbox, the next call must be right.
-void expectNextCallRight(js::JsSandbox& sandbox) {
-  ASSERT_TRUE(sandbox.restore());
-  auto probe = sandbox.compile(
+std::string probe(js::JsSandbox& sandbox) {
+  auto handler = sandbox.compile(
       "return [typeof leaked, Object.keys($state), $args.a + 1, JSON.stringify({ b: [1] }), "
       "[3, 1, 2].sort(), await Promise.resolve(5)]");
-  ASSERT_TRUE(probe.ok());
-  const ExecutionResult result = sandbox.invoke(**probe, {.args = R"({"a":1})"});
-  EXPECT_EQ(result.value.value_or(result.error ? result.error->message : "(none)"),
-            R"(["undefined",[],2,"{\"b\":[1]}",[1,2,3],5])");
+  if (!handler) return handler.error().message;
+  const ExecutionResult result = sandbox.invoke(**handler, {.args = R"({"a":1})"});
+  return result.value.value_or(result.error ? result.error->message : "(none)");
+}
+
+// Whatever the case did to its sandbox, the next call must be as in a new one.
+void expectNextCallRight(app::Engines& engines, js::JsSandbox& sandbox) {
+  ASSERT_TRUE(sandbox.restore());
+  auto fresh = js::JsSandbox::make(*engines.js);
+  ASSERT_TRUE(fresh.ok());
+  EXPECT_EQ(probe(sandbox), probe(**fresh));
 }
 
 json run(const HandlerCase& test, EngineChoice choice) {
@@ -93,7 +99,7 @@ json run(const HandlerCase& test, EngineChoice choice) {
   auto sandbox = js::JsSandbox::make(*engines->js);
   if (!sandbox) return json::parse(app::toJson(sandbox.error()));
   json result = resultOf(**sandbox, *options, *inputs);
-  expectNextCallRight(**sandbox);
+  expectNextCallRight(*engines, **sandbox);
   return result;
 }
 
@@ -126,7 +132,9 @@ std::string identifier(const std::string& text) {
 }
 
 void registerCases(const fs::path& file) {
-  for (const HandlerCase& test : readHandlerCases(file.string())) {
+  const bool isPage = file.extension() == ".md";
+  for (const HandlerCase& test :
+       isPage ? readDocExamples(file.string()) : readHandlerCases(file.string())) {
     for (const auto choice : {EngineChoice::kNative, EngineChoice::kChecked}) {
       const char* engine = choice == EngineChoice::kNative ? "_Native" : "_Checked";
       testing::RegisterTest((identifier(file.stem().string()) + "Cases").c_str(),
@@ -147,6 +155,7 @@ int main(int argc, char** argv) {
     if (entry.path().extension() == ".case") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
+  files.emplace_back(NEXUS_DOCS "/handlers.md");
   try {
     for (const auto& file : files) nexus::tests::registerCases(file);
   } catch (const std::runtime_error& e) {

@@ -80,9 +80,11 @@ Result<StateSnapshot> readState(const RunOptions& options) {
 
 Result<ExtStub> readStub(const RunOptions& options) {
   if (options.extStub.empty()) return ExtStub();
-  auto text = readInput(options.extStub, inputLimit(options.config));
+  const bool isText = options.extStub.starts_with('{');
+  auto text = isText ? readTextOrFile(options.extStub, inputLimit(options.config))
+                     : readInput(options.extStub, inputLimit(options.config));
   if (!text) return std::move(text).error();
-  auto stub = ExtStub::parse(*text, options.extStub);
+  auto stub = ExtStub::parse(*text, isText ? "--ext-stub" : options.extStub);
   if (!stub) return withoutLocation(std::move(stub).error());
   return stub;
 }

@@ -22,7 +22,7 @@ struct RunOptions {
   std::string state = "{}";
   std::string scope = "{}";
   std::vector<std::string> allow;  // capabilities
-  std::string extStub;             // a file; empty for none
+  std::string extStub;             // a file, or JSON; empty for none
   std::optional<uint64_t> seed;
   std::optional<std::chrono::milliseconds> clock;
   RuntimeConfig config;

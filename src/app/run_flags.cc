@@ -53,9 +53,11 @@ void RunFlags::addTo(CLI::App& command) {
       ->type_name("CAPABILITY")
       ->allow_extra_args(false);
   command
-      .add_option("--ext-stub", options_.extStub,
-                  "Answers of extensions: {\"ALIAS\": {\"METHOD\": {\"result\": …}}}, or \"error\"")
-      ->type_name("FILE");
+      .add_option(
+          "--ext-stub", options_.extStub,
+          "Answers of extensions: {\"ALIAS\": {\"METHOD\": {\"result\": …}}}, or \"error\"; a file "
+          "with it, or itself")
+      ->type_name("FILE|JSON");
   settings_.addAlias(command, "--timeout-ms", "timeout_ms", "Time it may execute; 0 for no limit");
   settings_.addAlias(command, "--memory-limit", "memory_limit_bytes",
                      "WebAssembly memory it may use, such as 64MiB; at least 2MiB");

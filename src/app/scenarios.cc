@@ -1,5 +1,6 @@
 #include "app/scenarios.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "app/compute_sources.h"
+#include "base/rights.h"
 
 namespace nexus::app {
 namespace {
@@ -42,13 +44,15 @@ uint64_t residentBytes() {
 
 }  // namespace
 
-// A sandbox and the handler that it runs.
+// A sandbox, the handler that it runs, and what that gets.
 struct Scenarios::Prepared {
   std::unique_ptr<js::JsSandbox> sandbox;
   std::shared_ptr<const js::Handler> handler;
+  js::CallInput input{.args = kTrivialArgs};
+  Rights rights;
 
   void call() {
-    const ExecutionResult result = sandbox->invoke(*handler, {.args = kTrivialArgs});
+    const ExecutionResult result = sandbox->invoke(*handler, input);
     if (!result.ok()) fail(result.error->message);
   }
   void restore() {
@@ -64,6 +68,8 @@ Result<std::unique_ptr<Scenarios>> Scenarios::make() {
   if (!engines) return std::move(engines).error();
   std::unique_ptr<Scenarios> made(new Scenarios(std::move(*engines)));
   made->addCalls();
+  made->addState();
+  made->addRights();
   made->addCompute("compute_fib", kComputeFib);
   made->addCompute("compute_loop", kComputeLoop);
   made->addCompute("compute_objects", kComputeObjects);
@@ -99,6 +105,46 @@ void Scenarios::addCalls() {
   scenarios_.push_back({"sandbox_create",
                         [this, last] { *last = orFail(js::JsSandbox::make(*engines_.js)); },
                         [last] { last->reset(); }, kSome});
+}
+
+// One small key of a state of 4 MiB.
+void Scenarios::addState() {
+  constexpr uint64_t kMany = 20'000;
+  constexpr size_t kKeys = 64;
+  constexpr size_t kBytesEach = size_t{64} << 10;
+  std::string state = R"({"a":1)";
+  for (size_t i = 0; i < kKeys; ++i) {
+    state += fmt::format(R"(,"large{}":"{}")", i, std::string(kBytesEach, 'x'));
+  }
+  const auto prepared = prepare("return $state.a + 1");
+  prepared->input.state = orFail(StateSnapshot::parse(state + "}"));
+  prepared->rights.add({.kind = Capability::Kind::kStateRead, .name = "a"});
+  prepared->input.rights = &prepared->rights;
+  scenarios_.push_back({"large_state_call",
+                        [prepared] {
+                          prepared->call();
+                          prepared->restore();
+                        },
+                        nullptr, kMany});
+}
+
+// A thousand checks of declared keys, among twenty.
+void Scenarios::addRights() {
+  constexpr uint64_t kMany = 20'000;
+  constexpr size_t kChecks = 1000;
+  std::vector<std::string> keys;
+  Rights rights;
+  for (int i = 0; i < 20; ++i) {
+    keys.push_back(fmt::format("key_{}_of_the_state", i));
+    rights.add({.kind = Capability::Kind::kStateWrite, .name = keys.back()});
+  }
+  scenarios_.push_back({"rights_check_1000",
+                        [keys, rights] {
+                          for (size_t i = 0; i < kChecks; ++i) {
+                            if (!rights.mayWrite(keys[i % keys.size()])) fail("a right is missing");
+                          }
+                        },
+                        nullptr, kMany});
 }
 
 void Scenarios::addCompute(const char* name, std::string_view source) {

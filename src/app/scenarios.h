@@ -40,6 +40,8 @@ class Scenarios {
   explicit Scenarios(Engines engines) : engines_(std::move(engines)) {}
   std::shared_ptr<Prepared> prepare(const std::string& source);
   void addCalls();
+  void addState();
+  void addRights();
   void addCompute(const char* name, std::string_view source);
 
   Engines engines_;

@@ -1,0 +1,55 @@
+// The documentation says what the code does, where it says the same thing twice.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "base/settings.h"
+#include "nexus/error.h"
+
+namespace nexus {
+namespace {
+
+std::string readPage(const char* name) {
+  std::ostringstream text;
+  text << std::ifstream(std::string(NEXUS_DOCS "/") + name).rdbuf();
+  return text.str();
+}
+
+std::multiset<std::string> rowsOf(const std::string& page, const std::string& firstCell) {
+  std::multiset<std::string> rows;
+  std::istringstream lines(page.substr(page.find("| " + firstCell + " |")));
+  std::string line;
+  std::getline(lines, line);  // the head
+  std::getline(lines, line);  // the rule below it
+  while (std::getline(lines, line) && line.starts_with('|')) rows.insert(line);
+  return rows;
+}
+
+TEST(DocsTest, ConfigurationListsEverySettingAndNoOther) {
+  std::multiset<std::string> expected;
+  for (const Setting& setting : settings()) {
+    expected.insert("| `" + std::string(setting.key) + "` | " +
+                    std::to_string(setting.get(RuntimeConfig{})) + " | " +
+                    std::to_string(setting.lowest) + " to " + std::to_string(setting.highest) +
+                    " | " + std::string(setting.meaning) + " |");
+  }
+  EXPECT_EQ(rowsOf(readPage("configuration.md"), "key"), expected);
+}
+
+TEST(DocsTest, HandlersListsEveryLimitAndErrorCode) {
+  const std::string page = readPage("handlers.md");
+  for (const Setting& setting : settings()) {
+    EXPECT_NE(page.find("| `" + std::string(setting.key) + "` |"), std::string::npos)
+        << setting.key;
+  }
+  for (int code = 0; code <= static_cast<int>(ErrorCode::kInternalError); ++code) {
+    const std::string word(toString(static_cast<ErrorCode>(code)));
+    EXPECT_NE(page.find("| `" + word + "` |"), std::string::npos) << word;
+  }
+}
+
+}  // namespace
+}  // namespace nexus
