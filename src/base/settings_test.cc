@@ -114,5 +114,79 @@ TEST(Config, FirstImpossibleSettingIsNamed) {
   EXPECT_TRUE(status.error().message.starts_with("stack_size_bytes is 0;"));
 }
 
+TEST(Config, EveryMessageSaysWhatIsAllowedAndWhy) {
+  const struct {
+    const char* key;
+    uint64_t value;
+    const char* message;
+  } rows[] = {
+      {"memory_limit_bytes", 1,
+       "memory_limit_bytes is 1; expected 2097152 to 4294901760 (the engine itself needs 2 MiB, "
+       "WebAssembly memory ends one page below 4 GiB)"},
+      {"stack_size_bytes", 1,
+       "stack_size_bytes is 1; expected 65536 to 786432 (the guest's own stack is 1 MiB)"},
+      {"timeout_ms", 86'400'001,
+       "timeout_ms is 86400001; expected 0 to 86400000 (at most a day; 0 for no limit)"},
+      {"max_host_calls", kHuge,
+       "max_host_calls is 18446744073709551615; expected 0 to 1000000000 (each may leave a "
+       "record)"},
+      {"max_state_mutations", kHuge,
+       "max_state_mutations is 18446744073709551615; expected 0 to 1000000000 (each leaves a "
+       "record)"},
+      {"max_events", 1'000'000'001,
+       "max_events is 1000000001; expected 0 to 1000000000 (each leaves a record)"},
+      {"max_source_bytes", 0,
+       "max_source_bytes is 0; expected 1 to 67108864 (a source is compiled at once)"},
+      {"max_input_bytes", 0,
+       "max_input_bytes is 0; expected 1 to 1073741824 (input is copied into the sandbox)"},
+      {"max_output_bytes", 0,
+       "max_output_bytes is 0; expected 1 to 1073741824 (output is copied out of the sandbox)"},
+      {"max_log_bytes", kGiB + 1,
+       "max_log_bytes is 1073741825; expected 0 to 1073741824 (the log is held until the call "
+       "ends)"},
+      {"max_pending_requests", 100'001,
+       "max_pending_requests is 100001; expected 0 to 100000 (each is held until it is answered)"},
+  };
+  EXPECT_EQ(std::size(rows), settings().size()) << "a row for each setting";
+  for (const auto& row : rows) {
+    const Setting* setting = findSetting(row.key);
+    ASSERT_NE(setting, nullptr) << row.key;
+    const Status status = checkRange(*setting, row.value);
+    ASSERT_FALSE(status.ok()) << row.key;
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidInput);
+    EXPECT_EQ(status.error().message, row.message);
+  }
+}
+
+TEST(Config, DefaultsAreThoseOfTheDocumentation) {
+  const struct {
+    const char* key;
+    uint64_t value;
+  } rows[] = {{"memory_limit_bytes", 33'554'432},
+              {"stack_size_bytes", 262'144},
+              {"timeout_ms", 5000},
+              {"max_host_calls", 10'000},
+              {"max_state_mutations", 1000},
+              {"max_events", 100},
+              {"max_source_bytes", kMiB},
+              {"max_input_bytes", 16 * kMiB},
+              {"max_output_bytes", 16 * kMiB},
+              {"max_log_bytes", 64 * kKiB},
+              {"max_pending_requests", 64}};
+  EXPECT_EQ(std::size(rows), settings().size());
+  for (const auto& row : rows) {
+    const Setting* setting = findSetting(row.key);
+    ASSERT_NE(setting, nullptr) << row.key;
+    EXPECT_EQ(setting->get(RuntimeConfig{}), row.value) << row.key;
+    EXPECT_FALSE(setting->meaning.empty()) << row.key;
+  }
+}
+
+TEST(Config, SettingsAreFoundByTheirWholeName) {
+  for (const char* key : {"", "timeout", "timeout_ms ", "TIMEOUT_MS", "timeoutMs", "max_"}) {
+    EXPECT_EQ(findSetting(key), nullptr) << key;
+  }
+}
+
 }  // namespace
 }  // namespace nexus

@@ -135,6 +135,43 @@ TEST(ToValidUtf8, AnyBytesBecomeValid) {
   }
 }
 
+TEST(AppendUtf8, OneCharacterOfEachLength) {
+  const struct {
+    uint32_t character;
+    std::string text;
+  } rows[] = {
+      {0, "\0"s},
+      {'a', "a"},
+      {0x7F, "\x7F"},
+      {0x80, "\xC2\x80"},
+      {0xE9, "é"},
+      {0x7FF, "\xDF\xBF"},
+      {0x800, "\xE0\xA0\x80"},
+      {0x20AC, "€"},
+      {0xFFFF, "\xEF\xBF\xBF"},
+      {0x10000, "\xF0\x90\x80\x80"},
+      {0x1F600, "😀"},
+      {0x10FFFF, "\xF4\x8F\xBF\xBF"},
+  };
+  for (const auto& row : rows) {
+    std::string text = "x";
+    appendUtf8(text, row.character);
+    EXPECT_EQ(text, "x" + row.text) << row.character;
+  }
+}
+
+TEST(AppendUtf8, EveryCharacterIsWellFormed) {
+  std::string text;
+  size_t length = 0;
+  for (uint32_t c = 0; c <= 0x10FFFF; ++c) {
+    if (c >= 0xD800 && c <= 0xDFFF) continue;
+    appendUtf8(text, c);
+    length += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+  }
+  EXPECT_EQ(findInvalidUtf8(text), std::nullopt);
+  EXPECT_EQ(text.size(), length);
+}
+
 TEST(CutUtf8, NeverCutsACharacter) {
   constexpr std::string_view kText = "aé€😀";  // ends of characters: 0 1 3 6 10
   constexpr size_t kExpected[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
