@@ -320,7 +320,9 @@ void JsSandbox::finish(Guest& guest, std::optional<JsValue> outcome, Attempt& at
       outcome = guest.callJs(anchors.poll, {});
     }
   }
-  if (outcome && tagOf(*outcome) != Tag::kNull && host_->record().hasUnflushedState) {
+  // A handler that waits flushes without changes, too: what it has read will be read anew.
+  const bool waits = outcome && outcome->is(kFalseValue);
+  if (outcome && tagOf(*outcome) != Tag::kNull && (waits || host_->record().hasUnflushedState)) {
     const auto flushed = guest.callJs(anchors.flush, {});
     if (!flushed || tagOf(*flushed) == Tag::kException) outcome = flushed;
   }

@@ -9,6 +9,7 @@
 let cells = create(null); // by key
 let firstWritten = null; // cells to hand back, linked in the order of the first write
 let lastWritten = null;
+let run = 0; // counts the handler's runs: it starts, and goes on after each wait
 let hasProxies = false;
 
 const proxies = makeTable(); // object -> its proxy
@@ -23,7 +24,7 @@ function describeKey(key) {
 function cellOf(key) {
   let cell = cells[key];
   if (cell === undefined) {
-    cell = { __proto__: insideTraps, key, value: undefined, isRead: false, mayWrite: false, isWritten: false, next: null };
+    cell = { __proto__: insideTraps, key, value: undefined, isRead: false, askedIn: -1, isWritten: false, next: null };
     cells[key] = cell;
   }
   return cell;
@@ -44,12 +45,16 @@ function readCell(key) {
   return wrap(cell.value, cell);
 }
 
-// Before each change of a cell or of anything in it.
+// Before each change of a cell or of anything in it. The host hears of the first one in every run:
+// then it will ask for what has changed.
+function askToWrite(cell) {
+  if (cell.askedIn === run) return;
+  answered(hostCall(op.mayWrite, cell.key));
+  cell.askedIn = run;
+}
+
+// After each change; one that was refused has left the cell as it was.
 function touch(cell) {
-  if (!cell.mayWrite) {
-    answered(hostCall(op.mayWrite, cell.key));
-    cell.mayWrite = true;
-  }
   // A value that was taken before the handler waited: what it is now becomes the key's value.
   if (cells[cell.key] !== cell) cells[cell.key] = cell;
   if (cell.isWritten) return;
@@ -62,8 +67,10 @@ function touch(cell) {
 
 function writeCell(key, value) {
   const cell = cellOf(key);
+  askToWrite(cell);
+  const kept = adopt(value, cell, 'value', null, 0);
   touch(cell);
-  cell.value = adopt(value, cell, 'value', null, 0);
+  cell.value = kept;
 }
 
 // --- values
@@ -142,21 +149,27 @@ const insideTraps = {
   set(target, name, value, receiver) {
     if (receiver !== proxies.get(target)) return tryDefine(receiver, name, dataProperty(value));
     refuseSymbol(name);
-    touch(this);
+    askToWrite(this);
     if (name === 'length' && isArray(target)) target.length = value;
     else tryDefine(target, name, dataProperty(adopt(value, this, 'value', null, 0)));
+    touch(this);
     return true;
   },
   deleteProperty(target, name) {
-    touch(this);
-    return tryDelete(target, name);
+    askToWrite(this);
+    const isDone = tryDelete(target, name);
+    if (isDone) touch(this);
+    return isDone;
   },
   defineProperty(target, name, descriptor) {
     refuseSymbol(name);
     refuseAccessor(descriptor, describeKey(this.key));
-    touch(this);
-    if (name === 'length' && isArray(target)) return tryDefine(target, name, descriptor);
-    return tryDefine(target, name, dataProperty(adopt(descriptor.value, this, 'value', null, 0)));
+    askToWrite(this);
+    const isLength = name === 'length' && isArray(target);
+    const wanted = isLength ? descriptor : dataProperty(adopt(descriptor.value, this, 'value', null, 0));
+    const isDone = tryDefine(target, name, wanted);
+    if (isDone) touch(this);
+    return isDone;
   },
   getOwnPropertyDescriptor(target, name) {
     const descriptor = getOwnPropertyDescriptor(target, name);
@@ -243,16 +256,18 @@ const stateTraps = {
 
 const state = new TheProxy(create(null), stateTraps);
 
-// Hands every change to the host. Values that the handler still holds lead back to their old cells.
+// Hands every change to the host and forgets what was read. Values that the handler still holds lead
+// back to their old cells.
 function flush() {
   for (let cell = firstWritten; cell !== null; cell = cell.next) {
-    if (cells[cell.key] !== cell) continue;
-    const text = cell.value === undefined ? undefined : textOf(cell.value, describeKey(cell.key));
+    const isCurrent = cells[cell.key] === cell;
+    const text = isCurrent && cell.value !== undefined ? textOf(cell.value, describeKey(cell.key)) : undefined;
     cell.isWritten = false;
     cell.isRead = false;
-    answered(text === undefined ? hostCall(op.remove, cell.key) : hostCall(op.set, cell.key, text));
+    if (isCurrent) answered(text === undefined ? hostCall(op.remove, cell.key) : hostCall(op.set, cell.key, text));
   }
   cells = create(null);
   firstWritten = null;
   lastWritten = null;
+  run++;
 }
