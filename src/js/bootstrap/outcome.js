@@ -27,8 +27,10 @@ function finish(value) {
 
 function settleWith(result) {
   if (!isObject(result) && typeof result !== 'function') return finish(result);
-  if (typeof result.then !== 'function') return finish(result);
-  const promise = result instanceof ThePromise ? result : new ThePromise((resolve) => resolve(result));
+  // Promises are known by what they are: the handler may have taken their `then` away.
+  const isPromise = apply(isPrototypeOf, promisePrototype, [result]);
+  if (!isPromise && typeof result.then !== 'function') return finish(result);
+  const promise = isPromise ? result : new ThePromise((resolve) => resolve(result));
   apply(then, promise, [
     (value) => { outcome = finish(value); },
     (error) => { outcome = fail(error); },
