@@ -135,8 +135,14 @@ function wrap(value, cell) {
   return proxy;
 }
 
-function refuseAccessor(descriptor, where) {
-  if ('get' in descriptor || 'set' in descriptor) throw new TheTypeError(where + ' cannot have getters and setters');
+function refuseDescriptor(descriptor, where) {
+  if (hasOwn(descriptor, 'get') || hasOwn(descriptor, 'set')) {
+    throw new TheTypeError(where + ' cannot have getters and setters');
+  }
+  // The language would refuse it when it is done: a proxy's target has no such property.
+  if (hasOwn(descriptor, 'configurable') && !descriptor.configurable) {
+    throw new TheTypeError(where + ' cannot have properties that stay forever');
+  }
 }
 
 // Of objects within a value; `this` is the cell.
@@ -163,10 +169,13 @@ const insideTraps = {
   },
   defineProperty(target, name, descriptor) {
     refuseSymbol(name);
-    refuseAccessor(descriptor, describeKey(this.key));
+    refuseDescriptor(descriptor, describeKey(this.key));
     askToWrite(this);
+    const hasValue = hasOwn(descriptor, 'value');
+    if (!hasValue && hasOwn(target, name)) return true; // its attributes stay as they are
     const isLength = name === 'length' && isArray(target);
-    const wanted = isLength ? descriptor : dataProperty(adopt(descriptor.value, this, 'value', null, 0));
+    const value = hasValue ? descriptor.value : undefined;
+    const wanted = isLength ? descriptor : dataProperty(adopt(value, this, 'value', null, 0));
     const isDone = tryDefine(target, name, wanted);
     if (isDone) touch(this);
     return isDone;
@@ -239,8 +248,9 @@ const stateTraps = {
   },
   defineProperty(target, key, descriptor) {
     refuseSymbol(key);
-    refuseAccessor(descriptor, '$state');
-    writeCell(key, descriptor.value);
+    refuseDescriptor(descriptor, '$state');
+    if (hasOwn(descriptor, 'value')) writeCell(key, descriptor.value);
+    else askToWrite(cellOf(key));
     return true;
   },
   getPrototypeOf() {
