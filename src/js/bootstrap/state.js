@@ -214,7 +214,9 @@ const stateTraps = {
     if (typeof key === 'symbol' || (isProbed(key) && isThere(key) !== true)) return undefined;
     return readCell(key);
   },
-  set(target, key, value) {
+  set(target, key, value, receiver) {
+    // Of an object that inherits from $state it is an own property.
+    if (receiver !== state) return tryDefine(receiver, key, dataProperty(value));
     refuseSymbol(key);
     writeCell(key, value);
     return true;
