@@ -117,7 +117,8 @@ function adoptObject(value, cell, path, ancestors, depth) {
     const name = isList ? i : names[i];
     const step = isList ? '[' + i + ']' : '.' + name;
     const member = adopt(value[name], cell, path + step, chain, depth + 1);
-    if (member !== undefined || isList) tryDefine(result, name, dataProperty(member));
+    if (member !== undefined) tryDefine(result, name, dataProperty(member));
+    else if (isList) tryDefine(result, name, dataProperty(null));
   }
   return result;
 }
@@ -157,7 +158,7 @@ const insideTraps = {
     refuseSymbol(name);
     askToWrite(this);
     if (name === 'length' && isArray(target)) target.length = value;
-    else tryDefine(target, name, dataProperty(adopt(value, this, 'value', null, 0)));
+    else if (!tryDefine(target, name, dataProperty(adopt(value, this, 'value', null, 0)))) return false;
     touch(this);
     return true;
   },
