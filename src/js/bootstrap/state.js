@@ -183,8 +183,9 @@ const insideTraps = {
   },
   getOwnPropertyDescriptor(target, name) {
     const descriptor = getOwnPropertyDescriptor(target, name);
-    if (descriptor !== undefined) descriptor.value = wrap(descriptor.value, this);
-    return descriptor;
+    if (descriptor === undefined) return undefined;
+    const { value, writable, enumerable, configurable } = descriptor;
+    return { __proto__: null, value: wrap(value, this), writable, enumerable, configurable };
   },
   setPrototypeOf() {
     throw new TheTypeError(describeKey(this.key) + ' holds JSON, which has no prototypes');
