@@ -149,11 +149,17 @@ bool Boot::runBootstrap() {
     uint64_t* anchor;
     std::string_view name;
   } members[] = {
-      {&anchors_.isWhole, "isWhole"}, {&anchors_.load, "load"},
-      {&anchors_.run, "run"},         {&anchors_.poll, "poll"},
-      {&anchors_.settle, "settle"},   {&anchors_.flush, "flush"},
-      {&anchors_.failure, "failure"}, {&anchors_.describe, "describe"},
-      {&anchors_.denied, "denied"},   {&anchors_.malformed, "malformed"},
+      {&anchors_.isWhole, "isWhole"},
+      {&anchors_.load, "load"},
+      {&anchors_.run, "run"},
+      {&anchors_.poll, "poll"},
+      {&anchors_.settle, "settle"},
+      {&anchors_.flush, "flush"},
+      {&anchors_.misfit, "misfit"},
+      {&anchors_.failure, "failure"},
+      {&anchors_.describe, "describe"},
+      {&anchors_.denied, "denied"},
+      {&anchors_.malformed, "malformed"},
   };
   for (const auto& member : members) {
     const auto value = guest_.property(*api, member.name);

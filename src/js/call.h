@@ -43,6 +43,8 @@ struct CallBook {
   uint64_t logBytes = 0;
   uint64_t inputBytes = 0;
   uint64_t outputBytes = 0;
+  // What was denied: texts of the first ones, and how many there were.
+  std::vector<std::string> denialTexts;
   uint64_t denials = 0;
   uint64_t requests = 0;  // made so far, which is the id of the last one
   std::unordered_set<std::string> writtenKeys;

@@ -137,7 +137,7 @@ bool JsSandbox::checkIsWholeBody(Guest& guest, const JsValue& compiled,
   const auto function = guest.call(engine_.api().evalFunction, {anchors.context, compiled});
   if (!function) return false;
   if (tagOf(*function) == Tag::kException) {
-    attempt.closesWrapper = !sandbox_->growthRefused();
+    attempt.closesWrapper = sandbox_->refusedGrowth() == 0;
     takeException(guest, attempt);
     return false;
   }

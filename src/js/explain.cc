@@ -1,5 +1,7 @@
 // What a run that did not succeed is called.
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <string>
 
 #include "js/js_sandbox.h"
@@ -37,7 +39,10 @@ Error JsSandbox::explain(const Attempt& attempt, ErrorCode code, std::string_vie
                  .message = "the handler waits for a promise that nothing can settle"};
   }
   if (attempt.thrown) return explainThrown(attempt, code, source);
-  if (sandbox_->growthRefused()) return memoryLimit();
+  if (attempt.isMisfit) {
+    return Error{.code = ErrorCode::kExecutionError, .message = "the result cannot be JSON"};
+  }
+  if (sandbox_->refusedGrowth() > 0) return memoryLimit();
   if (attempt.seedMissing) {
     return Error{.code = ErrorCode::kInternalError,
                  .message = "the system gives no random numbers (getrandom)"};
@@ -56,7 +61,9 @@ Error JsSandbox::explainInterruption(const Attempt& attempt, std::string_view so
   const auto timeoutMs = static_cast<uint64_t>(engine_.config().timeout.count());
   error.code = ErrorCode::kTimeout;
   error.message = "the call executed longer than timeout_ms, " + std::to_string(timeoutMs) + " ms";
-  error.limit = LimitReport{"timeout_ms", timeoutMs, timeoutMs};
+  const auto executed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(host_->book().executed);
+  error.limit = LimitReport{"timeout_ms", timeoutMs, static_cast<uint64_t>(executed.count())};
   return error;
 }
 
@@ -70,7 +77,7 @@ Error JsSandbox::explainTrap(const Attempt& attempt) const {
         return stackOverflow();
       break;
     case Trap::kUnreachable:
-      if (sandbox_->growthRefused()) return memoryLimit();
+      if (sandbox_->refusedGrowth() > 0) return memoryLimit();
       break;
     case Trap::kTrackingLost:
       return cannotRestore();
@@ -89,14 +96,15 @@ Error JsSandbox::explainThrown(const Attempt& attempt, ErrorCode code,
   Error error = makeError(code, thrown, source);
   // Only a denial that did happen is one, whatever the guest says.
   if (thrown.denial && *thrown.denial < host_->book().denials) {
+    const auto& texts = host_->book().denialTexts;
     error.code = ErrorCode::kPermissionDenied;
-    error.message = thrown.message;
+    error.message = *thrown.denial < texts.size() ? texts[*thrown.denial] : thrown.message;
     return error;
   }
   Error limit;
-  if (thrown.isOutOfMemory() && sandbox_->growthRefused()) {
+  if (thrown.isOutOfMemory() && sandbox_->refusedGrowth() > 0) {
     limit = memoryLimit();
-  } else if (thrown.isStackOverflow()) {
+  } else if (thrown.isStackOverflow() && reachedStackLimit()) {
     limit = stackOverflow();
   } else {
     return error;
@@ -107,10 +115,25 @@ Error JsSandbox::explainThrown(const Attempt& attempt, ErrorCode code,
   return error;
 }
 
+// Whether the guest's stack, which grows down, came near the limit of JavaScript's part: it is zero
+// there in every image.
+bool JsSandbox::reachedStackLimit() const {
+  // The deepest frame of the engine that looks whether there is room, and what it asks for.
+  constexpr uint64_t kNear = 16384;
+  const uint32_t top = engine_.base().stackTop;
+  const uint64_t depth = engine_.config().stackSizeBytes;
+  if (depth + kNear > top) return true;
+  std::array<std::byte, 2 * kNear> nearLimit;
+  const auto begin = static_cast<uint32_t>(top - depth - kNear);
+  if (!sandbox_->copyOut(begin, nearLimit)) return true;
+  return std::any_of(nearLimit.begin(), nearLimit.end(),
+                     [](std::byte byte) { return byte != std::byte{0}; });
+}
+
 Error JsSandbox::memoryLimit() const {
   const uint64_t limit = engine_.config().memoryLimitBytes;
   return limitError(
-      ErrorCode::kMemoryLimit, "memory_limit_bytes", limit, sandbox_->memoryBytes(),
+      ErrorCode::kMemoryLimit, "memory_limit_bytes", limit, sandbox_->refusedGrowth(),
       "an allocation beyond memory_limit_bytes, " + std::to_string(limit) + ", was refused");
 }
 

@@ -36,6 +36,7 @@ struct Anchors {
   uint64_t poll = 0;
   uint64_t settle = 0;
   uint64_t flush = 0;
+  uint64_t misfit = 0;
   uint64_t failure = 0;
   uint64_t describe = 0;
   // Answers to an operation that was refused.

@@ -87,6 +87,7 @@ class Host final : public sandbox::HostImports {
   Answer has(Operation& operation);
   Answer keys(Operation& operation);
   Answer mayWrite(Operation& operation);
+  Answer check(Operation& operation);
   Answer set(Operation& operation);
   Answer remove(Operation& operation);
   Answer emit(Operation& operation);
@@ -100,7 +101,7 @@ class Host final : public sandbox::HostImports {
   Over takeJson(Operation& operation, size_t index, char opensWith, std::string& json);
   Over checkWrite(const std::string& key);
   Answer recordMutation(StateMutation mutation);
-  Answer deny(const std::string& what, const std::string& token);
+  Answer deny(std::string why);
   Answer malformed(std::string why);
   Answer refuse(const char* limit, uint64_t value, uint64_t observed);
   Answer returnJson(Operation& operation, const std::string& json);

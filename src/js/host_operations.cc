@@ -18,8 +18,8 @@ constexpr std::string_view kViewCommands[] = {"setFilter", "scrollTo", "focus", 
 }  // namespace
 
 const std::array<Host::Answering, kHostOperations.size()> Host::kAnswering = {
-    &Host::log, &Host::why,    &Host::read, &Host::has,        &Host::keys,   &Host::mayWrite,
-    &Host::set, &Host::remove, &Host::emit, &Host::updateView, &Host::request};
+    &Host::log,   &Host::why, &Host::read,   &Host::has,  &Host::keys,       &Host::mayWrite,
+    &Host::check, &Host::set, &Host::remove, &Host::emit, &Host::updateView, &Host::request};
 
 // (name, length, this, argc, argv): argv lists addresses of values. The guest was given one
 // function, whose first argument says which operation is meant.
@@ -95,9 +95,12 @@ Host::Answer Host::malformed(std::string why) {
 }
 
 // The text does not tell whether there is anything of that name.
-Host::Answer Host::deny(const std::string& what, const std::string& token) {
-  why_ = what + " needs the capability " + token;
+Host::Answer Host::deny(std::string why) {
+  // Of more than these, the handler's own word for it has to do (explain.cc).
+  constexpr size_t kKeptTexts = 16;
+  if (book_.denialTexts.size() < kKeptTexts) book_.denialTexts.push_back(why);
   ++book_.denials;
+  why_ = std::move(why);
   return {.kind = Answer::Kind::kDenied};
 }
 
@@ -203,7 +206,8 @@ Host::Answer Host::read(Operation& operation) {
   std::string key;
   if (auto over = takeName(operation, 0, key)) return *over;
   if (!rights_->mayRead(key)) {
-    return deny("reading the state key " + quoteJson(key), "state:read:" + key);
+    return deny("reading the state key " + quoteJson(key) +
+                " needs the capability state:read:" + key);
   }
   const StateSnapshot::Entry* entry = input_->state.find(key);
   if (entry == nullptr) return {};
@@ -230,13 +234,12 @@ Host::Answer Host::keys(Operation& operation) {
 
 Host::Over Host::checkWrite(const std::string& key) {
   if (!rights_->mayWrite(key)) {
-    return deny("writing the state key " + quoteJson(key), "state:write:" + key);
+    return deny("writing the state key " + quoteJson(key) +
+                " needs the capability state:write:" + key);
   }
   const StateSnapshot::Entry* entry = input_->state.find(key);
   if (entry == nullptr || !entry->isComputed) return std::nullopt;
-  ++book_.denials;
-  why_ = "the state key " + quoteJson(key) + " is computed: it cannot be written";
-  return Answer{.kind = Answer::Kind::kDenied};
+  return deny("the state key " + quoteJson(key) + " is computed: it cannot be written");
 }
 
 // Asked before the first change of a key. A refused one is a record, too; an allowed one will come
@@ -249,6 +252,13 @@ Host::Answer Host::mayWrite(Operation& operation) {
     return *refused;
   }
   record_.hasUnflushedState = true;
+  return {};
+}
+
+// For a value that is written now and handed over later: nothing is kept.
+Host::Answer Host::check(Operation& operation) {
+  std::string ignored;
+  if (auto over = takeJson(operation, 0, '\0', ignored)) return *over;
   return {};
 }
 
@@ -298,7 +308,8 @@ Host::Answer Host::emit(Operation& operation) {
   Event event;
   if (auto over = takeName(operation, 0, event.name)) return *over;
   if (!rights_->mayEmit(event.name)) {
-    return deny("emitting the event " + quoteJson(event.name), "events:emit:" + event.name);
+    return deny("emitting the event " + quoteJson(event.name) +
+                " needs the capability events:emit:" + event.name);
   }
   if (tagOf(operation.args[1]) != Tag::kUndefined) {
     std::string payload;
@@ -323,8 +334,8 @@ Host::Answer Host::updateView(Operation& operation) {
   if (known == std::end(kViewCommands)) return malformed("there is no such view command");
   if (auto over = takeName(operation, 1, command.componentId)) return *over;
   if (!rights_->mayUpdate(command.componentId)) {
-    return deny("updating the component " + quoteJson(command.componentId),
-                "view:update:" + command.componentId);
+    return deny("updating the component " + quoteJson(command.componentId) +
+                " needs the capability view:update:" + command.componentId);
   }
   if (auto over = takeJson(operation, 2, '{', command.args)) return *over;
   if (auto over = hold(command.type.size() + command.componentId.size() + command.args.size())) {
@@ -340,8 +351,8 @@ Host::Answer Host::request(Operation& operation) {
   if (auto over = takeName(operation, 0, request.extension)) return *over;
   if (auto over = takeName(operation, 1, request.method)) return *over;
   if (!rights_->mayCall(request.extension, request.method)) {
-    return deny("calling $ext." + request.extension + "." + request.method,
-                "ext:" + request.extension);
+    return deny("calling $ext." + request.extension + "." + request.method +
+                " needs the capability ext:" + request.extension);
   }
   if (auto over = takeJson(operation, 2, '[', request.args)) return *over;
   const uint64_t waiting = book_.outstanding.size() + 1;

@@ -16,6 +16,7 @@ enum class HostOperation : uint32_t {
   kHas,       // (key) -> boolean, undefined when the handler may not know
   kKeys,      // () -> the keys that may be read
   kMayWrite,  // (key)
+  kCheck,     // (JSON text) -> undefined, or `malformed` as from kSet
   kSet,       // (key, JSON text)
   kRemove,    // (key)
   kEmit,      // (name, JSON text or undefined)
@@ -29,13 +30,14 @@ struct HostOperationInfo {
 };
 
 // By HostOperation.
-inline constexpr std::array<HostOperationInfo, 11> kHostOperations = {{
+inline constexpr std::array<HostOperationInfo, 12> kHostOperations = {{
     {"log", 2},
     {"why", 0},
     {"read", 1},
     {"has", 1},
     {"keys", 0},
     {"mayWrite", 1},
+    {"check", 1},
     {"set", 2},
     {"remove", 1},
     {"emit", 2},

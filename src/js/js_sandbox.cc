@@ -174,7 +174,7 @@ ExecutionResult JsSandbox::makeResult(Attempt attempt, const Handler& handler,
   ExecutionResult result;
   countInstructions();
   result.metrics = measure();
-  if (attempt.inputRefused != nullptr && !sandbox_->growthRefused()) {
+  if (attempt.inputRefused != nullptr && sandbox_->refusedGrowth() == 0) {
     const bool isArgs = std::string_view(attempt.inputRefused) == "args";
     auto checked = checkJson(isArgs ? input.args : input.scope, attempt.inputRefused);
     if (!checked) result.error = std::move(checked).error();
@@ -182,22 +182,10 @@ ExecutionResult JsSandbox::makeResult(Attempt attempt, const Handler& handler,
   if (!result.error && (!attempt.succeeded || wasInterrupted(attempt))) {
     result.error = explain(attempt, ErrorCode::kExecutionError, handler.source);
   }
-  if (!result.error && attempt.value) takeValue(std::move(*attempt.value), result);
+  if (!result.error) result.value = std::move(attempt.value);
   isSuspended_ = !result.error && attempt.waits;
   takeEffects(result);
   return result;
-}
-
-void JsSandbox::takeValue(TaintedText value, ExecutionResult& result) const {
-  auto checked = std::move(value).accept(isJson);
-  if (checked) {
-    result.value = std::move(*checked);
-    return;
-  }
-  result.error = Error{.code = ErrorCode::kExecutionError,
-                       .message = "the result cannot be JSON: it is nested deeper than " +
-                                  std::to_string(kMaxJsonDepth) +
-                                  " levels or holds text that is not well-formed Unicode"};
 }
 
 // What an error leaves behind is its log.
@@ -354,8 +342,14 @@ void JsSandbox::takeOutcome(Guest& guest, std::optional<JsValue> outcome, Attemp
     case Tag::kString: {
       const uint64_t limit = engine_.config().maxOutputBytes;
       const uint64_t room = limit - std::min(limit, host_->book().outputBytes);
-      attempt.value = guest.text(*outcome, room, &attempt.valueBytes);
+      auto text = guest.text(*outcome, room, &attempt.valueBytes);
+      if (!text) break;
+      attempt.value = std::move(*text).accept(isJson);
       attempt.succeeded = attempt.value.has_value();
+      attempt.isMisfit = !attempt.succeeded;
+      if (attempt.isMisfit) {
+        takeReport(guest, guest.callJs(engine_.base().anchors.misfit, {}), attempt);
+      }
       break;
     }
     case Tag::kBool:

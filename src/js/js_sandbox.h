@@ -104,7 +104,8 @@ class JsSandbox {
     bool neverSettles = false;           // it waits for what nobody will do
     bool closesWrapper = false;          // the text is not one function body
     const char* inputRefused = nullptr;  // the guest did not take this
-    std::optional<TaintedText> value;    // of a success
+    bool isMisfit = false;               // the result is no JSON
+    std::optional<std::string> value;    // of a success
     size_t valueBytes = 0;               // also when it was too long to take
     std::optional<ThrownValue> thrown;   // of a failure
   };
@@ -148,7 +149,6 @@ class JsSandbox {
   void takeException(Guest& guest, Attempt& attempt);
   void takeReport(Guest& guest, std::optional<JsValue> report, Attempt& attempt);
   ExecutionResult makeResult(Attempt attempt, const Handler& handler, const CallInput& input);
-  void takeValue(TaintedText value, ExecutionResult& result) const;
   void takeEffects(ExecutionResult& result);
 
   // Steps of compile(): on failure they leave the reason in the attempt.
@@ -164,6 +164,7 @@ class JsSandbox {
   Error explainInterruption(const Attempt& attempt, std::string_view source) const;
   Error explainTrap(const Attempt& attempt) const;
   Error explainThrown(const Attempt& attempt, ErrorCode code, std::string_view source) const;
+  bool reachedStackLimit() const;
   Error memoryLimit() const;
   Error stackOverflow() const;
   template <typename T>

@@ -36,7 +36,7 @@ class RecordingSandbox : public Sandbox {
   bool copyOut(GuestAddress, std::span<std::byte>) const override { return false; }
   uint64_t memoryBytes() const override { return 0; }
   Tainted<uint64_t> global(GlobalId) const override { return {}; }
-  bool growthRefused() const override { return false; }
+  uint64_t refusedGrowth() const override { return 0; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange>) override {
     return Error{};
   }

@@ -117,8 +117,9 @@ class Sandbox {
   virtual uint64_t memoryBytes() const = 0;
   // The value of a global that Engine::findGlobal found.
   virtual Tainted<uint64_t> global(GlobalId global) const = 0;
-  // True when the guest asked for more memory than the limit allows, since the last restore.
-  virtual bool growthRefused() const = 0;
+  // The largest size that the guest asked for and was refused, in bytes, since the last restore; 0
+  // when it was refused none.
+  virtual uint64_t refusedGrowth() const = 0;
 
   // Captures the present content. The first capture of a sandbox is a base image, from which other
   // sandboxes can be made; later ones hold the difference from that base. What is in `dead` (a

@@ -26,6 +26,13 @@ function answered(answer) {
   return answer;
 }
 
+// Of an operation that was given the text of `value`, which messages call `label`.
+function answeredFor(answer, value, label) {
+  const place = answer === kMalformed ? findMalformed(value, 'value', 0) : undefined;
+  if (place !== undefined) throw new TheTypeError(label + ' cannot be JSON: ' + place);
+  return answered(answer);
+}
+
 function needString(value, what) {
   if (typeof value !== 'string') throw new TheTypeError(what + ' must be a string, not ' + kindOf(value));
 }

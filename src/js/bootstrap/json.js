@@ -14,6 +14,10 @@ function refuseUnfit(key, value) {
   return value;
 }
 
+function stepTo(value, name) {
+  return isArray(value) ? '[' + name + ']' : '.' + name;
+}
+
 // The first place that JSON cannot carry, as text: "value.items[3].callback is a function".
 function findUnfit(value, path, ancestors, depth, seeksCycle) {
   const type = typeof value;
@@ -27,8 +31,29 @@ function findUnfit(value, path, ancestors, depth, seeksCycle) {
   for (let i = 0; i < names.length; i++) {
     const member = value[names[i]];
     if (names[i] === 'toJSON' && typeof member === 'function') continue;
-    const step = isArray(value) ? '[' + names[i] + ']' : '.' + names[i];
-    const found = findUnfit(member, path + step, chain, depth + 1, seeksCycle);
+    const found = findUnfit(member, path + stepTo(value, names[i]), chain, depth + 1, seeksCycle);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+// Whether the host might refuse a text that stringify made: short ones are not nested deeply, and only
+// halves of characters are written as such escapes.
+function mayBeMalformed(text) {
+  return text.length > 2 * kDeepest || apply(includes, text, ['\\ud']);
+}
+
+// The first place that the host refuses, as text; undefined when there is none.
+function findMalformed(value, path, depth) {
+  if (typeof value === 'string') {
+    return apply(isWellFormed, value, []) ? undefined : path + ' holds half of a character (a lone surrogate)';
+  }
+  if (!isObject(value)) return undefined;
+  if (depth === kDeepest) return path + ' is nested deeper than ' + kDeepest + ' levels';
+  const names = keys(value);
+  for (let i = 0; i < names.length; i++) {
+    if (!apply(isWellFormed, names[i], [])) return path + ' has a name with half of a character (a lone surrogate)';
+    const found = findMalformed(value[names[i]], path + stepTo(value, names[i]), depth + 1);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -9,6 +9,7 @@ const kNoValue = true; // it returned undefined
 let handler;
 let outcome = kPending;
 let thrown;
+let finished; // the value that the outcome is the text of
 const nothing = freeze({});
 
 function fail(error) {
@@ -18,6 +19,7 @@ function fail(error) {
 
 function finish(value) {
   try {
+    finished = value;
     const text = textOf(value, 'the result');
     return text === undefined ? kNoValue : text;
   } catch (e) {
@@ -93,6 +95,13 @@ api.failure = () => {
     report += ',"message":' + quote(show(error));
   }
   return apply(slice, report + '}', [0]); // one string, not a tree of parts
+};
+
+// When the host refuses the text of the outcome: as a failure, with the place.
+api.misfit = () => {
+  const place = findMalformed(finished, 'value', 0);
+  thrown = new TheTypeError('the result cannot be JSON' + (place === undefined ? '' : ': ' + place));
+  return api.failure();
 };
 
 // For errors that no handler could catch, and those of the compiler.

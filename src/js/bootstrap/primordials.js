@@ -4,7 +4,7 @@
 // and what must not pick up inherited properties has no prototype.
 
 const { parse, stringify } = JSON;
-const { create, defineProperty, freeze, getPrototypeOf, hasOwn, keys } = Object;
+const { create, defineProperty, freeze, getPrototypeOf, hasOwn, isExtensible, keys } = Object;
 const { isArray } = Array;
 const { apply, defineProperty: tryDefine, deleteProperty: tryDelete, getOwnPropertyDescriptor } = Reflect;
 const TheError = Error;
@@ -18,7 +18,7 @@ const promisePrototype = Promise.prototype;
 const { isPrototypeOf } = objectPrototype;
 const { then } = promisePrototype;
 const functionToString = Function.prototype.toString;
-const { slice, toWellFormed } = String.prototype;
+const { includes, isWellFormed, slice, toWellFormed } = String.prototype;
 const { get: weakGet, has: weakHas, set: weakSet } = WeakMap.prototype;
 
 // Not reachable: dynamic code is off in the engine itself, clocks stay at one millisecond, memory is

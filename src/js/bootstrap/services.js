@@ -2,7 +2,7 @@
 
 function emit(name, payload) {
   needString(name, "an event's name");
-  answered(hostCall(op.emit, name, textOf(payload, 'the payload')));
+  answeredFor(hostCall(op.emit, name, textOf(payload, 'the payload')), payload, 'the payload');
 }
 
 function show(value) {
@@ -34,7 +34,7 @@ freeze(log);
 
 function update(command, id, args) {
   needString(id, "a component's id");
-  answered(hostCall(op.view, command, id, textOf(args, 'the value')));
+  answeredFor(hostCall(op.view, command, id, textOf(args, 'the value')), args, 'the value');
 }
 
 const view = freeze({
@@ -53,7 +53,8 @@ const view = freeze({
 const pending = create(null); // id -> how to settle its promise
 
 function request(alias, method, args) {
-  const id = answered(hostCall(op.request, alias, method, textOf(args, 'the arguments')));
+  const text = textOf(args, 'the arguments');
+  const id = answeredFor(hostCall(op.request, alias, method, text), args, 'the arguments');
   return new ThePromise((resolve, reject) => {
     pending[id] = { __proto__: null, resolve, reject };
   });

@@ -3,14 +3,15 @@
 //
 //   $state ── key ──► cell { value } ── objects in it ──► proxies that lead back to the cell
 //
-// What is written is copied, as JSON; what was read from $state keeps its identity when it is moved
-// within its key (sort, splice, filter), so that a change of it is still seen.
+// A cell holds the very object that was written, as any variable would: what is done to it is handed
+// over, whether it was done through $state or not. Only what cannot be changed (frozen input), belongs to
+// another key, or is no plain JSON is copied, when it is written or first looked at.
 
 let cells = create(null); // by key
 let firstWritten = null; // cells to hand back, linked in the order of the first write
 let lastWritten = null;
 let run = 0; // counts the handler's runs: it starts, and goes on after each wait
-let hasProxies = false;
+let handedOver = null; // what was handed over while the handler may still hold it: { cell, text, next }
 
 const proxies = makeTable(); // object -> its proxy
 const origins = makeTable(); // proxy -> { cell, target }
@@ -24,7 +25,7 @@ function describeKey(key) {
 function cellOf(key) {
   let cell = cells[key];
   if (cell === undefined) {
-    cell = { __proto__: insideTraps, key, value: undefined, isRead: false, askedIn: -1, isWritten: false, next: null };
+    cell = { __proto__: insideTraps, key, value: undefined, isRead: false, askedIn: -1, isWritten: false, holdsForeign: false, next: null };
     cells[key] = cell;
   }
   return cell;
@@ -42,7 +43,8 @@ function readCell(key) {
     if (!cell.isWritten) cell.value = value;
     cell.isRead = true;
   }
-  return wrap(cell.value, cell);
+  if (!isObject(cell.value)) return cell.value;
+  return viewOf(cell.value, cell, (copy) => { cell.value = copy; });
 }
 
 // Before each change of a cell or of anything in it. The host hears of the first one in every run:
@@ -68,7 +70,7 @@ function touch(cell) {
 function writeCell(key, value) {
   const cell = cellOf(key);
   askToWrite(cell);
-  const kept = adopt(value, cell, 'value', null, 0);
+  const kept = adopt(value, cell);
   touch(cell);
   cell.value = kept;
 }
@@ -77,18 +79,6 @@ function writeCell(key, value) {
 
 function refuse(cell, why) {
   throw new TheTypeError(describeKey(cell.key) + ' cannot be JSON: ' + why);
-}
-
-// `value` as it is kept in `cell`: JSON's, and nobody else's.
-function adopt(value, cell, path, ancestors, depth) {
-  const type = typeof value;
-  if (type === 'number') return value - value === 0 ? value : null;
-  if (unfit(type)) refuse(cell, path + ' is a ' + type);
-  if (type !== 'object' || value === null) return value;
-  if (!hasProxies) return copyOf(value, describeKey(cell.key));
-  const origin = origins.get(value);
-  if (origin !== undefined) return origin.cell === cell ? origin.target : copyOf(origin.target, describeKey(cell.key));
-  return adoptObject(value, cell, path, ancestors, depth);
 }
 
 function copyOf(value, label) {
@@ -101,39 +91,55 @@ function isPlain(value) {
   return isArray(value) || prototype === objectPrototype || prototype === null;
 }
 
-// As JSON.stringify would walk it, but keeping what came from the cell.
-function adoptObject(value, cell, path, ancestors, depth) {
-  if (depth > kDeepest) refuse(cell, 'it is nested deeper than ' + kDeepest + ' levels');
-  if (typeof value.toJSON === 'function') return adopt(value.toJSON(''), cell, path, ancestors, depth + 1);
-  if (!isPlain(value)) return copyOf(value, describeKey(cell.key));
-  for (let a = ancestors; a !== null; a = a.next) {
-    if (a.value === value) refuse(cell, path + ' contains itself');
-  }
-  const chain = { __proto__: null, value, next: ancestors };
-  const isList = isArray(value);
-  const names = isList ? value : keys(value);
-  const result = isList ? [] : {};
-  for (let i = 0; i < names.length; i++) {
-    const name = isList ? i : names[i];
-    const step = isList ? '[' + i + ']' : '.' + name;
-    const member = adopt(value[name], cell, path + step, chain, depth + 1);
-    if (member !== undefined) tryDefine(result, name, dataProperty(member));
-    else if (isList) tryDefine(result, name, dataProperty(null));
-  }
-  return result;
+// Whether a cell can hold the object itself: JSON would make the same of it, and it can be changed.
+function canHold(value) {
+  return value !== state && isPlain(value) && isExtensible(value) && typeof value.toJSON !== 'function';
 }
 
-function wrap(value, cell) {
-  if (!isObject(value)) return value;
-  let proxy = proxies.get(value);
-  if (proxy === undefined) {
-    // The cell is the proxy's handler: it inherits the traps.
-    proxy = new TheProxy(value, cell);
-    proxies.set(value, proxy);
-    origins.set(proxy, { __proto__: null, cell, target: value });
-    hasProxies = true;
+// `value` as it is kept in `cell`. What JSON cannot carry is refused here, where it is written, and once
+// more when it is handed over.
+function adopt(value, cell) {
+  if (typeof value === 'number') return value - value === 0 ? value : null;
+  if (typeof value === 'string') {
+    const place = findMalformed(value, 'value', 0);
+    if (place !== undefined) refuse(cell, place);
+    return value;
   }
+  if (!isObject(value) && !unfit(typeof value)) return value;
+  const label = describeKey(cell.key);
+  const origin = origins.get(value);
+  if (origin !== undefined) return origin.cell === cell ? origin.target : copyOf(origin.target, label);
+  const text = objectText(value, label);
+  if (text === undefined) return undefined;
+  if (mayBeMalformed(text)) answeredFor(hostCall(op.check, text), value, label);
+  if (!canHold(value)) return parse(text);
+  cell.holdsForeign = true;
+  return value;
+}
+
+// `value` as the handler sees it in `cell`; `replace` puts a copy in its place, where there has to be one:
+// of what belongs to another cell, cannot be changed, or would be something else as JSON.
+function viewOf(value, cell, replace) {
+  const origin = origins.get(value);
+  if (origin !== undefined && origin.cell === cell) return value;
+  const proxy = proxies.get(value);
+  if (proxy !== undefined && origins.get(proxy).cell === cell) return proxy;
+  if (proxy === undefined && origin === undefined && canHold(value)) return makeProxy(value, cell);
+  const copy = copyOf(origin === undefined ? value : origin.target, describeKey(cell.key));
+  replace(copy);
+  return isObject(copy) ? makeProxy(copy, cell) : copy;
+}
+
+function makeProxy(target, cell) {
+  // The cell is the proxy's handler: it inherits the traps.
+  const proxy = new TheProxy(target, cell);
+  proxies.set(target, proxy);
+  origins.set(proxy, { __proto__: null, cell, target });
   return proxy;
+}
+
+function viewMember(target, name, value, cell) {
+  return viewOf(value, cell, (copy) => tryDefine(target, name, dataProperty(copy)));
 }
 
 function refuseDescriptor(descriptor, where) {
@@ -151,14 +157,14 @@ const insideTraps = {
   __proto__: null,
   get(target, name) {
     const value = target[name];
-    return isObject(value) && hasOwn(target, name) ? wrap(value, this) : value;
+    return isObject(value) && hasOwn(target, name) ? viewMember(target, name, value, this) : value;
   },
   set(target, name, value, receiver) {
     if (receiver !== proxies.get(target)) return tryDefine(receiver, name, dataProperty(value));
     refuseSymbol(name);
     askToWrite(this);
     if (name === 'length' && isArray(target)) target.length = value;
-    else if (!tryDefine(target, name, dataProperty(adopt(value, this, 'value', null, 0)))) return false;
+    else if (!tryDefine(target, name, dataProperty(adopt(value, this)))) return false;
     touch(this);
     return true;
   },
@@ -176,16 +182,15 @@ const insideTraps = {
     if (!hasValue && hasOwn(target, name)) return true; // its attributes stay as they are
     const isLength = name === 'length' && isArray(target);
     const value = hasValue ? descriptor.value : undefined;
-    const wanted = isLength ? descriptor : dataProperty(adopt(value, this, 'value', null, 0));
-    const isDone = tryDefine(target, name, wanted);
+    const isDone = tryDefine(target, name, isLength ? descriptor : dataProperty(adopt(value, this)));
     if (isDone) touch(this);
     return isDone;
   },
   getOwnPropertyDescriptor(target, name) {
     const descriptor = getOwnPropertyDescriptor(target, name);
     if (descriptor === undefined) return undefined;
-    const { value, writable, enumerable, configurable } = descriptor;
-    return { __proto__: null, value: wrap(value, this), writable, enumerable, configurable };
+    const { writable, enumerable, configurable } = descriptor;
+    return { __proto__: null, value: insideTraps.get.call(this, target, name), writable, enumerable, configurable };
   },
   setPrototypeOf() {
     throw new TheTypeError(describeKey(this.key) + ' holds JSON, which has no prototypes');
@@ -270,15 +275,40 @@ const stateTraps = {
 
 const state = new TheProxy(create(null), stateTraps);
 
+// An object that was handed over before the handler waited, and was changed since: it becomes the value
+// of its key again.
+function findLateChanges() {
+  for (let kept = handedOver; kept !== null; kept = kept.next) {
+    const { cell } = kept;
+    const current = cells[cell.key];
+    if (cell.isWritten || (current !== undefined && current.isWritten)) continue;
+    if (textOf(cell.value, describeKey(cell.key)) === kept.text) continue;
+    askToWrite(cell);
+    touch(cell);
+  }
+  handedOver = null;
+}
+
+function handOver(cell) {
+  const label = describeKey(cell.key);
+  const text = cell.value === undefined ? undefined : textOf(cell.value, label);
+  cell.isWritten = false;
+  cell.isRead = false;
+  if (text === undefined) {
+    answered(hostCall(op.remove, cell.key));
+    return;
+  }
+  answeredFor(hostCall(op.set, cell.key, text), cell.value, label);
+  if (cell.holdsForeign) handedOver = { __proto__: null, cell, text, next: handedOver };
+}
+
 // Hands every change to the host and forgets what was read. Values that the handler still holds lead
 // back to their old cells.
 function flush() {
+  findLateChanges();
   for (let cell = firstWritten; cell !== null; cell = cell.next) {
-    const isCurrent = cells[cell.key] === cell;
-    const text = isCurrent && cell.value !== undefined ? textOf(cell.value, describeKey(cell.key)) : undefined;
-    cell.isWritten = false;
-    cell.isRead = false;
-    if (isCurrent) answered(text === undefined ? hostCall(op.remove, cell.key) : hostCall(op.set, cell.key, text));
+    if (cells[cell.key] === cell) handOver(cell);
+    else cell.isWritten = false;
   }
   cells = create(null);
   firstWritten = null;

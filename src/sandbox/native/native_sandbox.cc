@@ -141,7 +141,7 @@ bool NativeSandbox::restore(const std::shared_ptr<const Image>& image) {
   }
   writeGlobals(image->globals());
   setMemoryView(memory_->size() / kWasmPageBytes);
-  growthRefused_ = false;
+  refusedGrowth_ = 0;
   return true;
 }
 
@@ -169,7 +169,9 @@ ImportResult NativeSandbox::onImport(uint32_t import,
 
 bool NativeSandbox::onGrow(uint64_t newPages) noexcept {
   if (newPages <= maxPages_ && memory_->grow(newPages * kWasmPageBytes)) return true;
-  growthRefused_ = true;
+  // What no 32-bit memory can be counts as the most that one could.
+  constexpr uint64_t kMostAsked = uint64_t{1} << 16;
+  refusedGrowth_ = std::max(refusedGrowth_, std::min(newPages, kMostAsked) * kWasmPageBytes);
   return false;
 }
 

@@ -27,7 +27,7 @@ class NativeSandbox final : public Sandbox {
   bool copyOut(GuestAddress from, std::span<std::byte> to) const override;
   uint64_t memoryBytes() const override { return memory_->size(); }
   Tainted<uint64_t> global(GlobalId global) const override;
-  bool growthRefused() const override { return growthRefused_; }
+  uint64_t refusedGrowth() const override { return refusedGrowth_; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange> dead) override;
   bool restore(const std::shared_ptr<const Image>& image) override;
   void trim() override;
@@ -51,7 +51,7 @@ class NativeSandbox final : public Sandbox {
   const uint64_t maxPages_;
   std::vector<std::max_align_t> instanceStorage_;
   std::byte* instance_;
-  bool growthRefused_ = false;
+  uint64_t refusedGrowth_ = 0;  // in bytes
   bool lost_ = false;
 };
 
