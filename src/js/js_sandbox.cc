@@ -134,10 +134,11 @@ Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInpu
 }
 
 Status JsSandbox::checkSettlements(std::span<const Settlement> settlements) const {
-  std::vector<uint64_t> left;
-  if (isSuspended_) {
-    for (const ExtensionRequest& request : host_->book().outstanding) left.push_back(request.id);
+  if (!isSuspended_) {
+    return Error{.code = ErrorCode::kNotFound, .message = "no call is suspended here"};
   }
+  std::vector<uint64_t> left;
+  for (const ExtensionRequest& request : host_->book().outstanding) left.push_back(request.id);
   for (const Settlement& settlement : settlements) {
     if (std::erase(left, settlement.requestId) == 0) {
       return Error{.code = ErrorCode::kNotFound,

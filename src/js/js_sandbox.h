@@ -75,8 +75,8 @@ class JsSandbox {
 
   // Goes on with the call that the last invoke or resume left suspended, if the sandbox was not
   // restored since; `handler` is the same one. Of the input, args and scope are not looked at: the
-  // handler has them. Refused without an effect: kNotFound when a request does not wait,
-  // kInvalidInput when a result is not JSON.
+  // handler has them. Refused without an effect: kNotFound when nothing is suspended or a request
+  // does not wait, kInvalidInput when a result is not JSON.
   Result<ExecutionResult> resume(const Handler& handler, const CallInput& input,
                                  std::span<const Settlement> settlements);
 
