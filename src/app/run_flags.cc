@@ -9,31 +9,31 @@ void SettingFlags::addTo(CLI::App& command) {
       .add_option("--config", file_,
                   "Settings from this file; without it, nexus.toml if there is one")
       ->type_name("FILE");
-  command
-      .add_option("--set", assignments_,
-                  "One setting, such as max_events=5; may be repeated (see "
-                  "nexus config show)")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  addAlias(command, "--set", "",
+           "One setting, such as max_events=5; may be repeated (see nexus config show)")
+      ->type_name("KEY=VALUE");
 }
 
 CLI::Option* SettingFlags::addAlias(CLI::App& command, const std::string& flag,
                                     const std::string& key, const std::string& description) {
-  const auto keep = [this, key](const std::string& value) { aliased_.emplace_back(key, value); };
-  return command.add_option_function<std::string>(flag, keep, description);
+  const auto keep = [this, key](const std::string& text) { given_.emplace_back(key, text); };
+  // At once, not flag by flag when all of them were read: the last one of a key counts.
+  return command.add_option_function<std::string>(flag, keep, description)->trigger_on_parse();
 }
 
 Result<Configuration> SettingFlags::load() const {
   ConfigurationInput input{.file = file_, .environment = processEnvironment(), .flags = {}};
-  for (const std::string& assignment : assignments_) {
-    const size_t equals = assignment.find('=');
-    if (equals == std::string::npos) {
+  for (const auto& [key, text] : given_) {
+    const size_t equals = text.find('=');
+    if (!key.empty()) {
+      input.flags.emplace_back(key, text);
+    } else if (equals != std::string::npos) {
+      input.flags.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    } else {
       return Error{.code = ErrorCode::kInvalidInput,
-                   .message = fmt::format("--set {}: expected KEY=VALUE", assignment)};
+                   .message = fmt::format("--set {}: expected KEY=VALUE", text)};
     }
-    input.flags.emplace_back(assignment.substr(0, equals), assignment.substr(equals + 1));
   }
-  input.flags.insert(input.flags.end(), aliased_.begin(), aliased_.end());
   return loadConfiguration(input);
 }
 

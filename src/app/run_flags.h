@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/configuration.h"
@@ -25,8 +26,8 @@ class SettingFlags {
 
  private:
   std::string file_;
-  std::vector<std::string> assignments_;  // KEY=VALUE
-  std::vector<std::pair<std::string, std::string>> aliased_;
+  // In the order of the command line: a setting's key, or nothing for --set, and what was given.
+  std::vector<std::pair<std::string, std::string>> given_;
 };
 
 class RunFlags {
