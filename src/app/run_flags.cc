@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "app/units.h"
+#include "js/call.h"
+
 namespace nexus::app {
 
 void SettingFlags::addTo(CLI::App& command) {
@@ -58,15 +61,22 @@ void RunFlags::addTo(CLI::App& command) {
           "Answers of extensions: {\"ALIAS\": {\"METHOD\": {\"result\": …}}}, or \"error\"; a file "
           "with it, or itself")
       ->type_name("FILE|JSON");
-  settings_.addAlias(command, "--timeout-ms", "timeout_ms", "Time it may execute; 0 for no limit");
-  settings_.addAlias(command, "--memory-limit", "memory_limit_bytes",
-                     "WebAssembly memory it may use, such as 64MiB; at least 2MiB");
+  settings_
+      .addAlias(command, "--timeout-ms", "timeout_ms",
+                "Time it may execute, such as 250 or 2s; 0 for no limit")
+      ->type_name("MS");
+  settings_
+      .addAlias(command, "--memory-limit", "memory_limit_bytes",
+                "WebAssembly memory it may use, such as 64MiB; at least 2MiB")
+      ->type_name("BYTES");
   seedOption_ = command.add_option("--seed", seed_,
                                    "What Math.random begins with, for runs that can be repeated");
+  seedOption_->type_name("N");
   command
       .add_option("--clock", clockMs_,
                   "The time, in milliseconds since 1970, which then stands still")
-      ->check(CLI::Range(int64_t{0}, int64_t{8'640'000'000'000'000}));
+      ->check(CLI::Range(int64_t{0}, int64_t{js::kLatestClock.count()}).description(""))
+      ->type_name("MS");
   settings_.addTo(command);
   command.add_flag("--json", json_, "Print one JSON object and nothing else on standard output");
   command.footer(
@@ -80,7 +90,14 @@ void RunFlags::addTo(CLI::App& command) {
 Result<RunOptions> RunFlags::options() const {
   RunOptions options = options_;
   options.output = output();
-  if (seedOption_->count() > 0) options.seed = seed_;
+  if (seedOption_->count() > 0) {
+    auto seed = parseCount(seed_);
+    if (!seed) {
+      seed.error().message = "--seed: " + seed.error().message;
+      return std::move(seed).error();
+    }
+    options.seed = *seed;
+  }
   if (clockMs_ >= 0) options.clock = std::chrono::milliseconds(clockMs_);
   auto configuration = settings_.load();
   if (!configuration) return std::move(configuration).error();

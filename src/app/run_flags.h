@@ -44,7 +44,7 @@ class RunFlags {
   RunOptions options_;
   SettingFlags settings_;
   int64_t clockMs_ = -1;
-  uint64_t seed_ = 0;
+  std::string seed_;
   CLI::Option* seedOption_ = nullptr;
   bool json_ = false;
 };

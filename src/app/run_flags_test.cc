@@ -81,6 +81,27 @@ TEST(RunFlagsTest, TheLastFlagOfASettingCounts) {
   }
 }
 
+// -1 became a large number, and so did what is too large for any.
+TEST(RunFlagsTest, ASeedIsAWholeNumber) {
+  EXPECT_EQ(options({"h.js", "--seed", "0"}).seed, 0u);
+  EXPECT_EQ(options({"h.js", "--seed", "010"}).seed, 10u);
+  for (const char* seed : {"-1", "1.5", "0x10", "18446744073709551616", "x"}) {
+    const auto parsed = parse({"h.js", std::string("--seed=") + seed});
+    ASSERT_FALSE(parsed.ok()) << seed;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidInput);
+    EXPECT_EQ(parsed.error().message, std::string("--seed: '") + seed + "' is not a whole number");
+  }
+}
+
+// Later ones wrapped around, in the guest.
+TEST(RunFlagsTest, AClockIsATimeThatTheGuestCanTell) {
+  EXPECT_EQ(options({"h.js", "--clock", "18446744073709"}).clock,
+            std::chrono::milliseconds(18'446'744'073'709));
+  for (const char* clock : {"-1", "18446744073710", "8640000000000000", "now", "1.5"}) {
+    EXPECT_THROW((void)parse({"h.js", "--clock", clock}), CLI::ValidationError) << clock;
+  }
+}
+
 TEST(RunFlagsTest, WrongSettingsAreNamed) {
   const struct {
     std::vector<std::string> words;

@@ -16,6 +16,9 @@
 
 namespace nexus::js {
 
+// The guest's clock counts nanoseconds in 64 bits; this is in the year 2554.
+inline constexpr std::chrono::milliseconds kLatestClock{UINT64_MAX / 1'000'000};
+
 // What a call gets. Views and the rights must stay valid until invoke returns.
 struct CallInput {
   std::string_view args = "{}";   // JSON text
@@ -24,7 +27,7 @@ struct CallInput {
   const Rights* rights = nullptr;  // null: none
   // For runs that can be repeated: what Math.random begins with, and the time that does not pass.
   std::optional<uint64_t> seed;
-  std::optional<std::chrono::milliseconds> clock;  // since 1970
+  std::optional<std::chrono::milliseconds> clock;  // since 1970, at most kLatestClock
 };
 
 // The answer to a request of a suspended call.
