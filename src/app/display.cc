@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "app/units.h"
 #include "base/text.h"
@@ -48,10 +47,42 @@ std::string onOneLine(std::string text) {
 std::string showEffect(std::string_view kind, std::string_view name, std::string_view what,
                        Colour colour) {
   constexpr size_t kLongest = 120;
-  const std::string line = fmt::format("{} {}", name, what);
+  const std::string line = fmt::format("{}{}{}", name, what.empty() ? "" : " ", what);
   const std::string_view shown = cutUtf8(line, kLongest);
   return fmt::format("{} {}{}\n", paint(fmt::format("{:<5}", kind), kBlue, colour),
                      onOneLine(escapeControls(shown)), shown.size() < line.size() ? "…" : "");
+}
+
+// Behind the closing quote of the string at the start of `json`.
+size_t stringLength(std::string_view json) {
+  size_t length = 1;
+  while (json[length] != '"') length += json[length] == '\\' ? 2 : 1;
+  return length + 1;
+}
+
+// JSON text, a line for each member. What is in it stays as the handler wrote it.
+std::string indentJson(std::string_view json) {
+  constexpr size_t kStep = 2;
+  std::string shown;
+  size_t depth = 0;
+  const auto startLine = [&] { shown.append(1, '\n').append(depth * kStep, ' '); };
+  while (!json.empty()) {
+    const char c = json[0];
+    const bool opens = c == '{' || c == '[';
+    const bool closes = c == '}' || c == ']';
+    const bool isEmpty = opens && (json[1] == '}' || json[1] == ']');
+    if (closes) {
+      --depth;
+      startLine();
+    }
+    const size_t length = c == '"' ? stringLength(json) : isEmpty ? 2 : 1;
+    shown += json.substr(0, length);
+    json.remove_prefix(length);
+    if (c == ':') shown += ' ';
+    if (opens && !isEmpty) ++depth;
+    if (c == ',' || (opens && !isEmpty)) startLine();
+  }
+  return shown;
 }
 
 std::string_view styleOf(LogLevel level) {
@@ -68,15 +99,18 @@ std::string_view styleOf(LogLevel level) {
   return kBlue;
 }
 
-// Spaces up to a column that counts UTF-16 code units; tabs stay, so that the caret stands below.
+bool isContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// Spaces below what is shown of a line up to a column, which counts UTF-16 code units; tabs stay,
+// so that the caret stands right.
 std::string indentBelow(std::string_view line, uint32_t column) {
+  size_t end = 0;
+  for (uint32_t at = 1; end < line.size() && (at < column || isContinuation(line[end])); ++end) {
+    if (!isContinuation(line[end])) at += static_cast<unsigned char>(line[end]) >= 0xF0 ? 2 : 1;
+  }
   std::string indent;
-  uint32_t at = 1;
-  for (const char c : line) {
-    if (at >= column) break;
-    if ((static_cast<unsigned char>(c) & 0xC0) == 0x80) continue;
-    indent += c == '\t' ? '\t' : ' ';
-    at += static_cast<unsigned char>(c) >= 0xF0 ? 2 : 1;
+  for (const char c : escapeControls(line.substr(0, end))) {
+    if (!isContinuation(c)) indent += c == '\t' ? '\t' : ' ';
   }
   return indent;
 }
@@ -124,13 +158,7 @@ std::string escapeControls(std::string_view text) {
 }
 
 std::string showValue(const ExecutionResult& result) {
-  if (!result.value) return "(no value)\n";
-  const auto value = nlohmann::ordered_json::parse(*result.value, nullptr, false);
-  // Numbers beyond 64 bits would change their spelling; then the handler's own text is shown.
-  if (value.is_discarded()) return escapeControls(*result.value) + "\n";
-  return escapeControls(
-             value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) +
-         "\n";
+  return result.value ? escapeControls(indentJson(*result.value)) + "\n" : "(no value)\n";
 }
 
 std::string showEffects(const ExecutionResult& result, Colour colour) {
