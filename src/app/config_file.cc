@@ -17,13 +17,21 @@ std::string placeOf(const std::string& path, const toml::source_region& source) 
   return fmt::format("{}:{}:{}", path, source.begin.line, source.begin.column);
 }
 
+// With its article.
+std::string_view describeType(const toml::node& node) {
+  if (node.is_table()) return "a table";
+  if (node.is_array()) return "a list";
+  return node.is_floating_point() ? "a number with a fraction" : "a date or a time";
+}
+
 Result<std::string> valueOf(const toml::node& node, std::string_view key, const std::string& path) {
   if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* flag = node.as_boolean()) return std::string(flag->get() ? "true" : "false");
-  return Error{.code = ErrorCode::kInvalidInput,
-               .message = fmt::format("{}: {} must be a whole number, a text or true or false",
-                                      placeOf(path, node.source()), key)};
+  return Error{
+      .code = ErrorCode::kInvalidInput,
+      .message = fmt::format("{}: {} is {}; expected a whole number, a text, true or false",
+                             placeOf(path, node.source()), key, describeType(node))};
 }
 
 }  // namespace
