@@ -29,7 +29,8 @@ struct ConfigurationInput {
 struct Configuration {
   struct Origin {
     SettingSource source = SettingSource::kDefault;
-    std::string where;  // "nexus.toml:3", "NEXUS_TIMEOUT_MS", "--set"; empty for a default
+    // "nexus.toml:3:1", "NEXUS_TIMEOUT_MS", "the command line"; empty for a default.
+    std::string where;
   };
 
   RuntimeConfig runtime;
