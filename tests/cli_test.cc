@@ -3,55 +3,18 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 
+#include "cli_fixture.h"
+
+namespace nexus::tests {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-struct Outcome {
-  int status = -1;
-  std::string out;
-  std::string err;
-};
-
-std::string readFile(const fs::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-class CliTest : public testing::Test {
- protected:
-  CliTest() {
-    std::string pattern = (fs::temp_directory_path() / "nexus-cli-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~CliTest() override { fs::remove_all(folder_); }
-
-  fs::path write(const std::string& name, const std::string& text) {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-    return folder_ / name;
-  }
-
-  // `command` is shell text behind `nexus`, run in a folder of the test's own.
-  Outcome nexus(const std::string& command, const std::string& input = "",
-                const std::string& before = "") {
-    write("stdin", input);
-    const std::string line = "cd " + folder_.string() + " && " + before + " " NEXUS_BINARY " " +
-                             command + " <stdin >stdout 2>stderr";
-    const int status = std::system(line.c_str());  // NOLINT(concurrency-mt-unsafe)
-    return {WEXITSTATUS(status), readFile(folder_ / "stdout"), readFile(folder_ / "stderr")};
-  }
-
-  fs::path folder_;
-};
 
 struct Refusal {
   const char* command;
@@ -65,7 +28,7 @@ TEST_F(CliTest, BadInputHasACodeAStatusAndClearWords) {
   write("latin1.js", "return '\xe9'");
   write("empty.js", "");
   write("ok.js", "return 1");
-  fs::create_directory(folder_ / "folder");
+  std::filesystem::create_directory(folder_ / "folder");
   { std::ofstream(folder_ / "huge.js").seekp(100'000'000).put(' '); }
   const Refusal refusals[] = {
       {"run missing.js", "", 2, "INVALID_INPUT", "cannot read missing.js: No such file"},
@@ -218,3 +181,4 @@ TEST_F(CliTest, BenchPrintsItsJson) {
 }
 
 }  // namespace
+}  // namespace nexus::tests
