@@ -51,6 +51,7 @@ Status checkStandardInput(const RunOptions& options) {
         std::pair("--scope", &options.scope)}) {
     if (*value == "@-") readers.emplace_back(flag);
   }
+  if (options.extStub == "-") readers.emplace_back("--ext-stub");
   if (readers.size() < 2) return Done{};
   return Error{.code = ErrorCode::kInvalidInput,
                .message = fmt::format("{} and {} cannot both come from standard input", readers[0],
@@ -84,7 +85,8 @@ Result<ExtStub> readStub(const RunOptions& options) {
   auto text = isText ? readTextOrFile(options.extStub, inputLimit(options.config))
                      : readInput(options.extStub, inputLimit(options.config));
   if (!text) return std::move(text).error();
-  auto stub = ExtStub::parse(*text, isText ? "--ext-stub" : options.extStub);
+  const bool hasFile = !isText && options.extStub != "-";
+  auto stub = ExtStub::parse(*text, hasFile ? options.extStub : "--ext-stub");
   if (!stub) return withoutLocation(std::move(stub).error());
   return stub;
 }
