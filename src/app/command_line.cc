@@ -70,7 +70,9 @@ int showConfig(const ConfigFlags& flags) {
   } else {
     fmt::print("{}", showConfiguration(*configuration));
   }
-  return std::fflush(stdout) == 0 ? kSuccess : kFailed;
+  if (std::fflush(stdout) == 0) return kSuccess;
+  fmt::print(stderr, "nexus: the settings could not be written to standard output\n");
+  return kFailed;
 }
 
 }  // namespace
