@@ -6,6 +6,7 @@
 // the sandbox checks, needs no way out.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -23,12 +24,12 @@ class [[nodiscard]] Tainted {
   constexpr bool is(const T& known) const { return value_ == known; }
 
   // The value, when `check` accepts it.
-  template <typename Check>
+  template <std::predicate<const T&> Check>
   constexpr std::optional<T> accept(Check&& check) const& {
     return std::forward<Check>(check)(std::as_const(value_)) ? std::optional<T>(value_)
                                                              : std::nullopt;
   }
-  template <typename Check>
+  template <std::predicate<const T&> Check>
   constexpr std::optional<T> accept(Check&& check) && {
     return std::forward<Check>(check)(std::as_const(value_)) ? std::optional<T>(std::move(value_))
                                                              : std::nullopt;
