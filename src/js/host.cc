@@ -31,7 +31,7 @@ struct Host::Known {
 Result<std::unique_ptr<Host>> Host::make(const sandbox::Engine& engine, const GuestApi& api,
                                          const RuntimeConfig& config) {
   static constexpr Known kKnown[] = {
-      {"host_call", "iiiii:i", &Host::operate},
+      {"host_call", "iiiii:i", &Host::operateAlone},
       {"host_interrupt", ":i", &Host::poll},
       {"host_get_timezone_offset", "ii:i", &Host::nothing},  // UTC
       {"host_module_load", "ii:i", &Host::nothing},          // import() rejects

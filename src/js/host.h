@@ -72,6 +72,7 @@ class Host final : public sandbox::HostImports {
 
   Host(const GuestApi& api, const RuntimeConfig& config) : api_(api), config_(config) {}
 
+  sandbox::ImportResult operateAlone(Args args, sandbox::Sandbox& sandbox);
   sandbox::ImportResult operate(Args args, sandbox::Sandbox& sandbox);
   sandbox::ImportResult poll(Args args, sandbox::Sandbox& sandbox);
   sandbox::ImportResult clock(Args args, sandbox::Sandbox& sandbox);
@@ -114,6 +115,7 @@ class Host final : public sandbox::HostImports {
   std::vector<Method> methods_;  // by import
   const CallInput* input_ = nullptr;
   const Rights* rights_ = nullptr;  // with input_
+  bool isOperating_ = false;
   CallBook book_;
   CallRecord record_;
   std::string why_;

@@ -13,6 +13,18 @@ namespace {
 using sandbox::ImportResult;
 using sandbox::Trap;
 
+// Sets a flag for its own life.
+class Raised {
+ public:
+  explicit Raised(bool& flag) : flag_(flag) { flag_ = true; }
+  Raised(const Raised&) = delete;
+  Raised& operator=(const Raised&) = delete;
+  ~Raised() { flag_ = false; }
+
+ private:
+  bool& flag_;
+};
+
 constexpr std::string_view kViewCommands[] = {"setFilter", "scrollTo", "focus", "command"};
 
 }  // namespace
@@ -20,6 +32,14 @@ constexpr std::string_view kViewCommands[] = {"setFilter", "scrollTo", "focus", 
 const std::array<Host::Answering, kHostOperations.size()> Host::kAnswering = {
     &Host::log,   &Host::why, &Host::read,   &Host::has,  &Host::keys,       &Host::mayWrite,
     &Host::check, &Host::set, &Host::remove, &Host::emit, &Host::updateView, &Host::request};
+
+// The guest runs while an operation takes its arguments and gives its answer. What it asks for then
+// is refused: an operation may take all that the call has left, and so might each within it.
+ImportResult Host::operateAlone(Args args, sandbox::Sandbox& sandbox) {
+  if (isOperating_) return {.trap = Trap::kHostRefused};
+  const Raised operating(isOperating_);
+  return operate(args, sandbox);
+}
 
 // (name, length, this, argc, argv): argv lists addresses of values. The guest was given one
 // function, whose first argument says which operation is meant.
