@@ -35,6 +35,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, HostileAttacksTest, testing::kEveryEngine, tes
 // A long text of digits, which is JSON, too, at the end of what programs may use.
 constexpr uint32_t kDigits = 40'000;
 constexpr ClaimedText kLongText{kArenaEnd - kDigits, kDigits};
+void layLongText(Program& program) { program.fill(kLongText.at, kLongText.length, '1'); }
 
 // `main`, and behind it what it may let an export perform; offsets are those of the parts.
 using Part = std::function<void(Program&, const std::vector<uint32_t>& offsets)>;
@@ -137,6 +138,26 @@ TEST_P(HostileAttacksTest, OtherImportsMayBeCalledFromWithin) {
   const Attack attack = rig.invoke(assemble({outer, inner}));
   EXPECT_EQ(attack.breach, "");
   EXPECT_EQ(attack.result.stateMutations.size(), 1u) << outcomeOf(attack.result);
+}
+
+// The value is taken last, and what is recorded while it is taken counts with it.
+TEST_P(HostileAttacksTest, TheValueCountsWithWhatIsHeldWhileItIsTaken) {
+  HostileRig rig(GetParam());
+  const auto main = [](Program& program, const std::vector<uint32_t>& offsets) {
+    layLongText(program);
+    program.outcomeText(kLongText).turn(GuestExport::kToText,
+                                        {.how = How::kPerform, .value = offsets[1]});
+  };
+  const auto within = [](Program& program, const std::vector<uint32_t>&) {
+    program.turn(GuestExport::kToText, {.how = How::kBehave});
+    program.operation(HostOperation::kEmit, {"ping"sv, kLongText});
+  };
+  const Attack attack = rig.invoke(assemble({main, within}));
+  EXPECT_EQ(attack.breach, "");
+  ASSERT_TRUE(attack.result.error && attack.result.error->limit) << attack.result.events.size();
+  EXPECT_EQ(attack.result.error->code, ErrorCode::kResourceLimit);
+  EXPECT_EQ(attack.result.error->limit->name, "max_output_bytes");
+  EXPECT_EQ(attack.result.error->limit->observed, 2 * kDigits + "ping"sv.size());
 }
 
 }  // namespace

@@ -344,7 +344,8 @@ void JsSandbox::takeOutcome(Guest& guest, std::optional<JsValue> outcome, Attemp
       const uint64_t limit = engine_.config().maxOutputBytes;
       const uint64_t room = limit - std::min(limit, host_->book().outputBytes);
       auto text = guest.text(*outcome, room, &attempt.valueBytes);
-      if (!text) break;
+      // Asked for the text, the guest may have called operations, and there is less room.
+      if (!text || attempt.valueBytes + host_->book().outputBytes > limit) break;
       attempt.value = std::move(*text).accept(isJson);
       attempt.succeeded = attempt.value.has_value();
       attempt.isMisfit = !attempt.succeeded;
