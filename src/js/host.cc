@@ -75,6 +75,7 @@ void Host::beginRun(const CallInput& input) {
   static const Rights kNone;
   record_ = CallRecord{};
   record_.requestsBefore = book_.requests;
+  why_.clear();
   input_ = &input;
   rights_ = input.rights == nullptr ? &kNone : input.rights;
 }

@@ -160,5 +160,23 @@ TEST_P(HostileAttacksTest, TheValueCountsWithWhatIsHeldWhileItIsTaken) {
   EXPECT_EQ(attack.result.error->limit->observed, 2 * kDigits + "ping"sv.size());
 }
 
+// --- what is left behind
+
+// The reason of a refusal names keys: it is for the call that was refused.
+TEST_P(HostileAttacksTest, WhyIsNotToldToTheNextCall) {
+  HostileRig rig(GetParam());
+  Program asking;
+  asking.operation(HostOperation::kWhy, {})
+      .operation(HostOperation::kLog, {intValue(1), BoxedAt{kBoxedAt}});
+  Program refused;
+  refused.operation(HostOperation::kRead, {"hidden"sv}).raw(asking.bytes());
+  const Attack first = rig.invoke(refused);
+  ASSERT_EQ(first.result.log.size(), 1u) << outcomeOf(first.result);
+  EXPECT_NE(first.result.log[0].message.find("hidden"), std::string::npos);
+  const Attack second = rig.invoke(asking);
+  ASSERT_EQ(second.result.log.size(), 1u) << outcomeOf(second.result);
+  EXPECT_EQ(second.result.log[0].message, "");
+}
+
 }  // namespace
 }  // namespace nexus::js
