@@ -178,5 +178,22 @@ TEST_P(HostileAttacksTest, WhyIsNotToldToTheNextCall) {
   EXPECT_EQ(second.result.log[0].message, "");
 }
 
+TEST_P(HostileAttacksTest, RestoringLetsGoOfWhatACallHeld) {
+  HostileRig rig(GetParam());
+  const auto holding = [] {
+    Program program;
+    layLongText(program);
+    return program.operation(HostOperation::kEmit, {"ping"sv, kLongText});
+  };
+  (void)rig.invoke(Program());
+  const uint64_t before = testing::hostBytes();
+  for (const Program& program : {holding(), holding().giveUp(), holding().recurse()}) {
+    const std::string args = program.json();
+    (void)rig.sandbox().invoke(rig.handler(), rig.input(args, HostileRig::everyRight()));
+    EXPECT_TRUE(rig.sandbox().restore());
+  }
+  EXPECT_LT(testing::hostBytes(), before + kDigits / 2);
+}
+
 }  // namespace
 }  // namespace nexus::js

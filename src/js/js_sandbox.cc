@@ -63,6 +63,8 @@ Result<std::unique_ptr<JsSandbox>> JsSandbox::make(JsEngine& engine) {
 }
 
 bool JsSandbox::restore() {
+  // An idle sandbox holds nothing of its last call, on neither side.
+  host_->beginCall();
   isSuspended_ = false;
   dirty_ = true;
   if (!sandbox_->restore(image_)) return false;
