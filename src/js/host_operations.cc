@@ -13,6 +13,14 @@ namespace {
 using sandbox::ImportResult;
 using sandbox::Trap;
 
+// A name as messages show it: one may be as long as all that a call may hold, and quoting makes it
+// six times as long.
+std::string shown(std::string_view name) {
+  constexpr size_t kLongestShown = 256;
+  if (name.size() <= kLongestShown) return std::string(name);
+  return std::string(cutUtf8(name, kLongestShown)) + "…";
+}
+
 // Sets a flag for its own life.
 class Raised {
  public:
@@ -154,7 +162,7 @@ Host::Over Host::takeText(Operation& operation, size_t index, uint64_t room, Tai
   return std::nullopt;
 }
 
-// Names are the bytes that came: compared, kept and shown as they are.
+// Names are the bytes that came: compared and kept as they are.
 Host::Over Host::takeName(Operation& operation, size_t index, std::string& name) {
   TaintedText text;
   const uint64_t room = config_.maxOutputBytes - book_.outputBytes;
@@ -226,8 +234,8 @@ Host::Answer Host::read(Operation& operation) {
   std::string key;
   if (auto over = takeName(operation, 0, key)) return *over;
   if (!rights_->mayRead(key)) {
-    return deny("reading the state key " + quoteJson(key) +
-                " needs the capability state:read:" + key);
+    return deny("reading the state key " + quoteJson(shown(key)) +
+                " needs the capability state:read:" + shown(key));
   }
   const StateSnapshot::Entry* entry = input_->state.find(key);
   if (entry == nullptr) return {};
@@ -254,12 +262,12 @@ Host::Answer Host::keys(Operation& operation) {
 
 Host::Over Host::checkWrite(const std::string& key) {
   if (!rights_->mayWrite(key)) {
-    return deny("writing the state key " + quoteJson(key) +
-                " needs the capability state:write:" + key);
+    return deny("writing the state key " + quoteJson(shown(key)) +
+                " needs the capability state:write:" + shown(key));
   }
   const StateSnapshot::Entry* entry = input_->state.find(key);
   if (entry == nullptr || !entry->isComputed) return std::nullopt;
-  return deny("the state key " + quoteJson(key) + " is computed: it cannot be written");
+  return deny("the state key " + quoteJson(shown(key)) + " is computed: it cannot be written");
 }
 
 // Asked before the first change of a key. A refused one is a record, too; an allowed one will come
@@ -328,8 +336,8 @@ Host::Answer Host::emit(Operation& operation) {
   Event event;
   if (auto over = takeName(operation, 0, event.name)) return *over;
   if (!rights_->mayEmit(event.name)) {
-    return deny("emitting the event " + quoteJson(event.name) +
-                " needs the capability events:emit:" + event.name);
+    return deny("emitting the event " + quoteJson(shown(event.name)) +
+                " needs the capability events:emit:" + shown(event.name));
   }
   if (tagOf(operation.args[1]) != Tag::kUndefined) {
     std::string payload;
@@ -354,8 +362,8 @@ Host::Answer Host::updateView(Operation& operation) {
   if (known == std::end(kViewCommands)) return malformed("there is no such view command");
   if (auto over = takeName(operation, 1, command.componentId)) return *over;
   if (!rights_->mayUpdate(command.componentId)) {
-    return deny("updating the component " + quoteJson(command.componentId) +
-                " needs the capability view:update:" + command.componentId);
+    return deny("updating the component " + quoteJson(shown(command.componentId)) +
+                " needs the capability view:update:" + shown(command.componentId));
   }
   if (auto over = takeJson(operation, 2, '{', command.args)) return *over;
   if (auto over = hold(command.type.size() + command.componentId.size() + command.args.size())) {
@@ -371,8 +379,8 @@ Host::Answer Host::request(Operation& operation) {
   if (auto over = takeName(operation, 0, request.extension)) return *over;
   if (auto over = takeName(operation, 1, request.method)) return *over;
   if (!rights_->mayCall(request.extension, request.method)) {
-    return deny("calling $ext." + request.extension + "." + request.method +
-                " needs the capability ext:" + request.extension);
+    return deny("calling $ext." + shown(request.extension) + "." + shown(request.method) +
+                " needs the capability ext:" + shown(request.extension));
   }
   if (auto over = takeJson(operation, 2, '[', request.args)) return *over;
   const uint64_t waiting = book_.outstanding.size() + 1;

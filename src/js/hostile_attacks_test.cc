@@ -195,5 +195,50 @@ TEST_P(HostileAttacksTest, RestoringLetsGoOfWhatACallHeld) {
   EXPECT_LT(testing::hostBytes(), before + kDigits / 2);
 }
 
+// --- what the host makes of long texts
+
+TEST_P(HostileAttacksTest, LongNamesAreCutInRefusals) {
+  HostileRig rig(GetParam());
+  // Quoted, each of these is six characters.
+  const ClaimedText name{kLongText.at, kDigits};
+  const struct {
+    HostOperation number;
+    std::vector<GuestValue> args;
+  } rows[] = {
+      {HostOperation::kRead, {name}},
+      {HostOperation::kSet, {name, "1"sv}},
+      {HostOperation::kEmit, {name, "1"sv}},
+      {HostOperation::kView, {"focus"sv, name, "{}"sv}},
+      {HostOperation::kRequest, {name, "get"sv, "[]"sv}},
+      {HostOperation::kRequest, {"svc"sv, name, "[]"sv}},
+  };
+  for (const auto& row : rows) {
+    Program program;
+    program.fill(name.at, name.length, 1)
+        .operation(row.number, row.args)
+        .operation(HostOperation::kWhy, {})
+        .operation(HostOperation::kLog, {intValue(1), BoxedAt{kBoxedAt}});
+    const Attack attack = rig.invoke(program, HostileRig::fewRights());
+    EXPECT_EQ(attack.breach, "");
+    ASSERT_EQ(attack.result.log.size(), 1u) << outcomeOf(attack.result);
+    EXPECT_LT(attack.result.log[0].message.size(), 4096u);
+    EXPECT_NE(attack.result.log[0].message.find("capability"), std::string::npos);
+  }
+}
+
+// The call keeps the texts of its first refusals.
+TEST_P(HostileAttacksTest, ManyRefusalsOfLongNames) {
+  HostileRig rig(GetParam());
+  Program program;
+  program.fill(kLongText.at, kLongText.length, 1);
+  const uint32_t first = program.size();
+  program.operation(HostOperation::kRead, {kLongText}).repeat(first, 100);
+  const testing::HostBytesPeak peak;
+  const Attack attack = rig.invoke(program);
+  EXPECT_LT(peak.grown(), 4 * kDigits);
+  EXPECT_EQ(attack.breach, "");
+  EXPECT_TRUE(attack.result.ok()) << outcomeOf(attack.result);
+}
+
 }  // namespace
 }  // namespace nexus::js
