@@ -65,6 +65,7 @@ class Host final : public sandbox::HostImports {
   struct Operation {
     Guest& guest;
     std::array<JsValue, kMostHostArguments> args;  // without the operation's number
+    uint64_t taken = 0;                            // bytes of texts that are not held yet
   };
   using Answering = Answer (Host::*)(Operation&);
   // A step of an operation: nothing, or the answer with which it is over.
@@ -97,7 +98,7 @@ class Host final : public sandbox::HostImports {
 
   Over countCall(uint64_t HostCalls::*kind);
   Over hold(uint64_t bytes);
-  Over takeText(Operation& operation, size_t index, uint64_t room, TaintedText& text);
+  Over takeText(Operation& operation, size_t index, TaintedText& text);
   Over takeName(Operation& operation, size_t index, std::string& name);
   Over takeJson(Operation& operation, size_t index, char opensWith, std::string& json);
   Over checkWrite(const std::string& key);

@@ -70,7 +70,7 @@ ImportResult Host::operate(Args args, sandbox::Sandbox& sandbox) {
   if (!number || *count != 1 + kHostOperations[*number].arguments) {
     return {.trap = Trap::kHostRefused};
   }
-  Operation operation{guest, {}};
+  Operation operation{.guest = guest};
   std::copy(values.begin() + 1, values.end(), operation.args.begin());
   const Answer answer = (this->*kAnswering[*number])(operation);
   return deliver(guest, answer);
@@ -152,12 +152,15 @@ bool Host::takeIn(uint64_t bytes) {
   return false;
 }
 
-// At most `room` bytes of text; longer ones end the call by what `room` is left of.
-Host::Over Host::takeText(Operation& operation, size_t index, uint64_t room, TaintedText& text) {
+// A text that fits, with those that the operation has taken before, into what the call may still
+// hold; a longer one ends the call.
+Host::Over Host::takeText(Operation& operation, size_t index, TaintedText& text) {
+  const uint64_t room = config_.maxOutputBytes - book_.outputBytes - operation.taken;
   size_t length = 0;
   auto taken = operation.guest.text(operation.args[index], room, &length);
-  if (length > room) return hold(length);
+  if (length > room) return hold(operation.taken + length);
   if (!taken) return Answer{.kind = Answer::Kind::kThrow};
+  operation.taken += length;
   text = std::move(*taken);
   return std::nullopt;
 }
@@ -165,8 +168,7 @@ Host::Over Host::takeText(Operation& operation, size_t index, uint64_t room, Tai
 // Names are the bytes that came: compared and kept as they are.
 Host::Over Host::takeName(Operation& operation, size_t index, std::string& name) {
   TaintedText text;
-  const uint64_t room = config_.maxOutputBytes - book_.outputBytes;
-  if (auto over = takeText(operation, index, room, text)) return over;
+  if (auto over = takeText(operation, index, text)) return over;
   auto checked = std::move(text).accept([](std::string_view t) { return !findInvalidUtf8(t); });
   if (!checked) return malformed("a name must be well-formed Unicode: it has a lone surrogate");
   name = std::move(*checked);
@@ -175,8 +177,7 @@ Host::Over Host::takeName(Operation& operation, size_t index, std::string& name)
 
 Host::Over Host::takeJson(Operation& operation, size_t index, char opensWith, std::string& json) {
   TaintedText text;
-  const uint64_t room = config_.maxOutputBytes - book_.outputBytes;
-  if (auto over = takeText(operation, index, room, text)) return over;
+  if (auto over = takeText(operation, index, text)) return over;
   auto checked = std::move(text).accept([opensWith](std::string_view t) {
     return isJson(t) && (opensWith == '\0' || t.front() == opensWith);
   });

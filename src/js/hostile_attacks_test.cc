@@ -197,6 +197,24 @@ TEST_P(HostileAttacksTest, RestoringLetsGoOfWhatACallHeld) {
 
 // --- what the host makes of long texts
 
+// Three texts of one operation, each as long as all of them may be.
+TEST_P(HostileAttacksTest, TextsOfOneOperationShareItsRoom) {
+  RuntimeConfig config = testing::hostileConfig();
+  config.maxOutputBytes = 512 << 10;
+  HostileRig rig(GetParam(), config);
+  const auto length = static_cast<uint32_t>(config.maxOutputBytes - 100);
+  const ClaimedText text{testing::kHostileMemoryBytes - length, length};
+  Program program;
+  program.fill(text.at, text.length, '1').operation(HostOperation::kRequest, {text, text, text});
+  const testing::HostBytesPeak peak;
+  const Attack attack = rig.invoke(program);
+  EXPECT_LT(peak.grown(), config.maxOutputBytes + 100'000);
+  EXPECT_EQ(attack.breach, "");
+  ASSERT_TRUE(attack.result.error && attack.result.error->limit) << outcomeOf(attack.result);
+  EXPECT_EQ(attack.result.error->limit->name, "max_output_bytes");
+  EXPECT_EQ(attack.result.error->limit->observed, uint64_t{2} * text.length);
+}
+
 TEST_P(HostileAttacksTest, LongNamesAreCutInRefusals) {
   HostileRig rig(GetParam());
   // Quoted, each of these is six characters.
