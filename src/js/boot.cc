@@ -224,19 +224,18 @@ bool Boot::verifyEvalSwitch() {
 
 bool Boot::verifyCounters() {
   const auto heap = [this] { return read<uint32_t>(anchors_.runtime + kHeapBytesAt); };
-  const auto counter = [this] { return read<int32_t>(anchors_.context + kInterruptCounterAt); };
+  const auto counter = [this] { return read<uint32_t>(anchors_.context + kInterruptCounterAt); };
   constexpr uint32_t kTextBytes = 5000;
   const uint32_t heapBefore = heap();
   if (!guest_.newString(std::string(kTextBytes, 'x'))) return fail("no memory");
   const uint32_t grown = heap() - heapBefore;
   if (grown < kTextBytes || grown > 2 * kTextBytes) return fail("heap_bytes is elsewhere");
-  const int32_t counterBefore = counter();
-  constexpr int32_t kTurns = 500;
+  const uint32_t counterBefore = counter();
+  constexpr uint32_t kTurns = 500;
   if (!evaluate("for (let i = 0; i < 500; i++);")) return fail("a loop does not run");
-  const auto steps = static_cast<uint32_t>(counterBefore - counter());
-  const uint32_t wrapped = steps % kStepsPerPoll;
-  if (counter() < 0 || counter() > static_cast<int32_t>(kStepsPerPoll) ||
-      wrapped < static_cast<uint32_t>(kTurns) || wrapped > 4u * kTurns) {
+  // Counts down to 0 and begins again.
+  const uint32_t steps = (counterBefore + kStepsPerPoll - counter()) % kStepsPerPoll;
+  if (counter() > kStepsPerPoll || steps < kTurns || steps > 4 * kTurns) {
     return fail("the interrupt counter is elsewhere");
   }
   return true;

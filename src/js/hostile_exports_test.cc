@@ -396,5 +396,18 @@ TEST_P(HostileExportsTest, BootingAGuestThatLies) {
   }
 }
 
+// The difference from the smallest of all numbers is none of the same type.
+TEST_P(HostileExportsTest, BootingWithAnImpossibleInterruptCounter) {
+  constexpr uint32_t kProgramAtItsBeginning = 8;
+  RuntimeConfig config = testing::hostileConfig();
+  config.stackSizeBytes += inStackSize(static_cast<uint32_t>(GuestExport::kNewString),
+                                       How::kPerform, kProgramAtItsBeginning);
+  const auto engine = testing::makeHostileEngine(GetParam());
+  sandbox::DeadlineWatch watch;
+  const auto js = JsEngine::make(*engine, watch, config);
+  ASSERT_FALSE(js);
+  EXPECT_EQ(js.error().message, "the guest does not boot: the interrupt counter is elsewhere");
+}
+
 }  // namespace
 }  // namespace nexus::js
