@@ -311,13 +311,19 @@ void JsSandbox::finish(Guest& guest, std::optional<JsValue> outcome, Attempt& at
       outcome = guest.callJs(anchors.poll, {});
     }
   }
-  // A handler that waits flushes without changes, too: what it has read will be read anew.
-  const bool waits = outcome && outcome->is(kFalseValue);
-  if (outcome && tagOf(*outcome) != Tag::kNull && (waits || host_->record().hasUnflushedState)) {
+  if (outcome && mustFlush(*outcome)) {
     const auto flushed = guest.callJs(anchors.flush, {});
     if (!flushed || tagOf(*flushed) == Tag::kException) outcome = flushed;
   }
   takeOutcome(guest, outcome, attempt);
+}
+
+bool JsSandbox::mustFlush(const JsValue& outcome) const {
+  const Tag tag = tagOf(outcome);
+  // What failed is dropped; and the exception is pending, which running anything would disturb.
+  if (tag == Tag::kNull || tag == Tag::kException) return false;
+  // A handler that waits flushes without changes, too: what it has read will be read anew.
+  return outcome.is(kFalseValue) || host_->record().hasUnflushedState;
 }
 
 // False when a job threw: then the exception is pending, or the guest trapped.

@@ -145,6 +145,7 @@ class JsSandbox {
   bool settle(Guest& guest, const Settlement& settlement, Attempt& attempt);
   void finish(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt);
   bool drainJobs(Guest& guest);
+  bool mustFlush(const JsValue& outcome) const;
   void takeOutcome(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt);
   void takeException(Guest& guest, Attempt& attempt);
   void takeReport(Guest& guest, std::optional<JsValue> report, Attempt& attempt);
