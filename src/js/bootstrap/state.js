@@ -278,15 +278,19 @@ const state = new TheProxy(create(null), stateTraps);
 // An object that was handed over before the handler waited, and was changed since: it becomes the value
 // of its key again.
 function findLateChanges() {
-  for (let kept = handedOver; kept !== null; kept = kept.next) {
-    const { cell } = kept;
+  let kept = handedOver;
+  handedOver = null;
+  for (; kept !== null; kept = kept.next) {
+    const { cell, text } = kept;
     const current = cells[cell.key];
     if (cell.isWritten || (current !== undefined && current.isWritten)) continue;
-    if (textOf(cell.value, describeKey(cell.key)) === kept.text) continue;
+    if (textOf(cell.value, describeKey(cell.key)) === text) {
+      handedOver = { __proto__: null, cell, text, next: handedOver };
+      continue;
+    }
     askToWrite(cell);
     touch(cell);
   }
-  handedOver = null;
 }
 
 function handOver(cell) {
