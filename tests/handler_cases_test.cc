@@ -11,19 +11,19 @@
 #include <iostream>
 #include <stdexcept>
 
-#include "app/engines.h"
 #include "app/report.h"
 #include "app/run_command.h"
 #include "app/run_flags.h"
 #include "doc_examples.h"
 #include "handler_case.h"
+#include "runtime/runtime_parts.h"
 
 namespace nexus::tests {
 namespace {
 
 namespace fs = std::filesystem;
-using app::EngineChoice;
 using nlohmann::json;
+using runtime::EngineChoice;
 
 // A folder with a case's files.
 class CaseFolder {
@@ -56,9 +56,9 @@ class CaseFolder {
   fs::path path_;
 };
 
-json resultOf(js::JsSandbox& sandbox, const app::RunOptions& options,
-              const app::RunInputs& inputs) {
-  const ExecutionResult result = app::execute(sandbox, options, inputs);
+json resultOf(Runtime& runtime, const app::RunOptions& options, const app::RunInputs& inputs) {
+  const ExecutionResult result =
+      runtime.execute(inputs.source, {options.allow}, app::contextOf(options, inputs));
   json report = json::parse(app::toJson(result));
   report["log"] = json::array();
   for (const LogRecord& record : result.log) {
@@ -67,21 +67,24 @@ json resultOf(js::JsSandbox& sandbox, const app::RunOptions& options,
   return report;
 }
 
-std::string probe(js::JsSandbox& sandbox) {
-  auto handler = sandbox.compile(
+std::string probe(Runtime& runtime) {
+  const ExecutionResult result = runtime.execute(
       "return [typeof leaked, Object.keys($state), $args.a + 1, JSON.stringify({ b: [1] }), "
-      "[3, 1, 2].sort(), await Promise.resolve(5)]");
-  if (!handler) return handler.error().message;
-  const ExecutionResult result = sandbox.invoke(**handler, {.args = R"({"a":1})"});
+      "[3, 1, 2].sort(), await Promise.resolve(5)]",
+      {}, {.args = R"({"a":1})"});
   return result.value.value_or(result.error ? result.error->message : "(none)");
 }
 
-// Whatever the case did to its sandbox, the next call must be as in a new one.
-void expectNextCallRight(app::Engines& engines, js::JsSandbox& sandbox) {
-  ASSERT_TRUE(sandbox.restore());
-  auto fresh = js::JsSandbox::make(*engines.js);
-  ASSERT_TRUE(fresh.ok());
-  EXPECT_EQ(probe(sandbox), probe(**fresh));
+Result<std::unique_ptr<Runtime>> makeRuntime(const app::RunOptions& options,
+                                             const app::RunInputs& inputs, EngineChoice choice) {
+  RuntimeConfig config = options.config;
+  // One instance, so that the next call gets the one that the case used.
+  config.maxInstances = 1;
+  config.cacheDir.clear();
+  RuntimeDependencies dependencies;
+  dependencies.engine = choice;
+  dependencies.extensions = inputs.extensions;
+  return RuntimeAccess::make(config, std::move(dependencies));
 }
 
 json run(const HandlerCase& test, EngineChoice choice) {
@@ -94,12 +97,12 @@ json run(const HandlerCase& test, EngineChoice choice) {
   if (!options) return json::parse(app::toJson(options.error()));
   auto inputs = app::readInputs(*options);
   if (!inputs) return json::parse(app::toJson(inputs.error()));
-  auto engines = app::makeEngines(options->config, choice);
-  if (!engines) return json::parse(app::toJson(engines.error()));
-  auto sandbox = js::JsSandbox::make(*engines->js);
-  if (!sandbox) return json::parse(app::toJson(sandbox.error()));
-  json result = resultOf(**sandbox, *options, *inputs);
-  expectNextCallRight(*engines, **sandbox);
+  auto runtime = makeRuntime(*options, *inputs, choice);
+  if (!runtime) return json::parse(app::toJson(runtime.error()));
+  json result = resultOf(**runtime, *options, *inputs);
+  // Whatever the case did, the next call must be as in a new sandbox.
+  auto fresh = makeRuntime(*options, *inputs, choice);
+  EXPECT_EQ(probe(**runtime), fresh ? probe(**fresh) : fresh.error().message);
   return result;
 }
 

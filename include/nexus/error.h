@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "nexus/export.h"
+
 namespace nexus {
 
 enum class ErrorCode {
@@ -26,7 +28,7 @@ enum class ErrorCode {
 };
 
 // The code as users see it, such as "EXECUTION_ERROR". The result is a literal.
-std::string_view toString(ErrorCode code);
+NEXUS_API std::string_view toString(ErrorCode code);
 
 // Both count from 1, in the handler's own source; a column counts UTF-16 code units, as in
 // JavaScript engines and editors.

@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "nexus/error.h"
+#include "nexus/export.h"
 #include "nexus/state.h"
 
 namespace nexus {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 
-std::string_view toString(LogLevel level);
+NEXUS_API std::string_view toString(LogLevel level);
 
 struct LogRecord {
   LogLevel level = LogLevel::kInfo;
@@ -54,7 +55,7 @@ struct HostCalls {
 
 enum class CacheTier { kNone, kMemory, kDisk };
 
-std::string_view toString(CacheTier tier);
+NEXUS_API std::string_view toString(CacheTier tier);
 
 struct ExecutionMetrics {
   std::chrono::microseconds duration{0};  // the handler's execution, without waiting and restoring
@@ -69,7 +70,7 @@ struct ExecutionMetrics {
 
 enum class CallStatus { kSuccess, kError, kSuspended };
 
-std::string_view toString(CallStatus status);
+NEXUS_API std::string_view toString(CallStatus status);
 
 struct ExecutionResult {
   // Set when the call failed. What it did since its last suspension is dropped then, but for its
@@ -84,6 +85,9 @@ struct ExecutionResult {
   std::vector<ViewCommand> viewCommands;
   std::vector<LogRecord> log;
 
+  // Under which the Runtime holds a call that waits for somebody outside: for Runtime::resume. Also
+  // with an error, when a resume was refused and the call still waits.
+  std::string suspensionId;
   // Not empty: the call is suspended, and waits for these, the older ones first.
   std::vector<ExtensionRequest> pending;
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nexus/export.h"
 #include "nexus/result.h"
 
 namespace nexus {
@@ -23,7 +24,7 @@ struct StateMutation {
 // Keys and their values at one moment. The values are JSON text, handed to a sandbox one by one
 // when a handler reads them, so a large state costs a call only what it looks at. Immutable, and
 // shared by its copies: copying costs nothing, and any thread may read it.
-class StateSnapshot {
+class NEXUS_API StateSnapshot {
  public:
   struct Entry {
     std::string key;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "app/command_line.h"
+#include "app/runtime_scenarios.h"
 #include "app/scenarios.h"
 #include "app/units.h"
 
@@ -90,11 +91,27 @@ std::string toLine(const Measurement& m) {
 }
 
 // Everything that can be measured, by name, in the order of the report.
-std::vector<std::pair<std::string, std::function<Measurement()>>> plan(Scenarios& scenarios) {
+std::vector<std::pair<std::string, std::function<Measurement()>>> plan(
+    Scenarios& scenarios, RuntimeScenarios& runtimeScenarios) {
   std::vector<std::pair<std::string, std::function<Measurement()>>> steps;
-  for (const Scenario& scenario : scenarios.all()) {
-    steps.emplace_back(scenario.name, [&scenario] { return measure(scenario); });
+  for (const auto* group : {&scenarios.all(), &runtimeScenarios.all()}) {
+    for (const Scenario& scenario : *group) {
+      steps.emplace_back(scenario.name, [&scenario] { return measure(scenario); });
+    }
   }
+  steps.emplace_back("runtime_throughput_sync", [&runtimeScenarios] {
+    constexpr unsigned kCallers = 64;
+    return Measurement{.name = "runtime_throughput_sync",
+                       .perSecond = runtimeScenarios.syncCallsPerSecond(kCallers)};
+  });
+  steps.emplace_back("runtime_throughput", [&runtimeScenarios] {
+    constexpr unsigned kInFlight = 64;
+    return Measurement{.name = "runtime_throughput",
+                       .perSecond = runtimeScenarios.asyncCallsPerSecond(kInFlight)};
+  });
+  steps.emplace_back("suspended_bytes", [&runtimeScenarios] {
+    return Measurement{.name = "suspended_bytes", .bytes = runtimeScenarios.suspendedBytes()};
+  });
   for (const unsigned threads : {1u, 2u}) {
     const std::string name = fmt::format("isolated_call_{}_threads", threads);
     steps.emplace_back(name, [&scenarios, name, threads] {
@@ -123,7 +140,12 @@ int runBench(const BenchOptions& options) {
     fmt::print(stderr, "nexus bench: {}\n", scenarios.error().message);
     return kFailed;
   }
-  const auto steps = plan(**scenarios);
+  auto runtimeScenarios = RuntimeScenarios::make();
+  if (!runtimeScenarios) {
+    fmt::print(stderr, "nexus bench: {}\n", runtimeScenarios.error().message);
+    return kFailed;
+  }
+  const auto steps = plan(**scenarios, **runtimeScenarios);
   for (const std::string& name : options.only) {
     const auto has = [&name](const auto& step) { return step.first == name; };
     if (std::none_of(steps.begin(), steps.end(), has)) return unknownName(name, steps);

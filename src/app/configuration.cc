@@ -17,6 +17,8 @@ namespace nexus::app {
 namespace {
 
 constexpr char kDefaultFile[] = "nexus.toml";
+// A library writes nothing that it was not told to; a command may.
+constexpr char kDefaultCacheDir[] = ".nexus-cache";
 constexpr std::string_view kPrefix = "NEXUS_";
 
 std::string environmentName(std::string_view key) {
@@ -34,9 +36,26 @@ Result<uint64_t> parseValue(const Setting& setting, std::string_view text) {
     case Setting::Unit::kMilliseconds:
       return parseMilliseconds(text);
     case Setting::Unit::kCount:
+    case Setting::Unit::kPath:
       break;
   }
   return parseCount(text);
+}
+
+Status applyValue(RuntimeConfig& config, const Setting& setting, std::string_view text) {
+  if (!setting.isNumber()) {
+    setting.setText(config, std::string(text));
+    return Done{};
+  }
+  const auto value = parseValue(setting, text);
+  if (!value) {
+    Error error = value.error();
+    error.message = fmt::format("{}: {}", setting.key, error.message);
+    return error;
+  }
+  auto checked = checkRange(setting, *value);
+  if (checked) setting.set(config, *value);
+  return checked;
 }
 
 Error unknownKey(std::string_view key, const std::string& where) {
@@ -52,15 +71,12 @@ Status apply(Configuration& configuration, std::string_view key, std::string_vie
              SettingSource source, const std::string& where) {
   const Setting* setting = findSetting(key);
   if (setting == nullptr) return unknownKey(key, where);
-  const auto value = parseValue(*setting, text);
-  auto checked = value ? checkRange(*setting, *value) : Status(value.error());
-  if (!checked) {
-    Error error = std::move(checked).error();
-    const std::string prefix = value ? "" : fmt::format("{}: ", key);
-    error.message = fmt::format("{}: {}{}", where, prefix, error.message);
+  auto applied = applyValue(configuration.runtime, *setting, text);
+  if (!applied) {
+    Error error = std::move(applied).error();
+    error.message = fmt::format("{}: {}", where, error.message);
     return error;
   }
-  setting->set(configuration.runtime, *value);
   configuration.origins[static_cast<size_t>(setting - settings().data())] = {source, where};
   return Done{};
 }
@@ -94,7 +110,9 @@ Status applyEnvironment(Configuration& configuration, const std::string& variabl
 }
 
 // As people write it in a file.
-std::string showSetting(const Setting& setting, uint64_t value) {
+std::string showSetting(const Setting& setting, const RuntimeConfig& config) {
+  if (!setting.isNumber()) return setting.text(config).empty() ? "\"\"" : setting.text(config);
+  uint64_t value = setting.get(config);
   if (setting.unit == Setting::Unit::kMilliseconds) return fmt::format("{}ms", value);
   if (setting.unit == Setting::Unit::kCount || value == 0) return fmt::format("{}", value);
   constexpr uint64_t kKiB = 1024;
@@ -125,6 +143,7 @@ std::string_view toString(SettingSource source) {
 
 Result<Configuration> loadConfiguration(const ConfigurationInput& input) {
   Configuration configuration;
+  configuration.runtime.cacheDir = kDefaultCacheDir;
   configuration.origins.resize(settings().size());
   const bool isDefaultFile = input.file.empty();
   if (!isDefaultFile || access(kDefaultFile, F_OK) == 0) {
@@ -139,6 +158,8 @@ Result<Configuration> loadConfiguration(const ConfigurationInput& input) {
     auto applied = apply(configuration, key, value, SettingSource::kFlag, "the command line");
     if (!applied) return std::move(applied).error();
   }
+  auto valid = validate(configuration.runtime);
+  if (!valid) return std::move(valid).error();
   return configuration;
 }
 
@@ -156,9 +177,8 @@ std::string showConfiguration(const Configuration& configuration) {
     const Setting& setting = settings()[i];
     const Configuration::Origin& origin = configuration.origins[i];
     const std::string from = origin.where.empty() ? "default" : origin.where;
-    text += fmt::format("{:<22} {:>9}  {:<24}  {}\n", setting.key,
-                        showSetting(setting, setting.get(configuration.runtime)), from,
-                        setting.meaning);
+    text += fmt::format("{:<22} {:>12}  {:<24}  {}\n", setting.key,
+                        showSetting(setting, configuration.runtime), from, setting.meaning);
   }
   return text;
 }
@@ -168,9 +188,14 @@ std::string toJson(const Configuration& configuration) {
   for (size_t i = 0; i < settings().size(); ++i) {
     const Setting& setting = settings()[i];
     const Configuration::Origin& origin = configuration.origins[i];
-    json[std::string(setting.key)] = {{"value", setting.get(configuration.runtime)},
-                                      {"source", toString(origin.source)}};
-    if (!origin.where.empty()) json[std::string(setting.key)]["where"] = origin.where;
+    auto& shown = json[std::string(setting.key)];
+    if (setting.isNumber()) {
+      shown["value"] = setting.get(configuration.runtime);
+    } else {
+      shown["value"] = setting.text(configuration.runtime);
+    }
+    shown["source"] = toString(origin.source);
+    if (!origin.where.empty()) shown["where"] = origin.where;
   }
   return json.dump();
 }

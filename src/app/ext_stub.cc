@@ -9,18 +9,15 @@
 namespace nexus::app {
 namespace {
 
-using Kind = js::Settlement::Kind;
-
 Result<ExtStub::Answer> parseAnswer(std::string_view json, const std::string& what) {
   auto members = splitJsonObject(json, what);
   if (!members) return std::move(members).error();
   const bool isOne = members->size() == 1;
   if (isOne && members->front().name == "result") {
-    return ExtStub::Answer{Kind::kResult, std::string(members->front().value)};
+    return ExtStub::Answer{true, std::string(members->front().value)};
   }
   if (isOne && members->front().name == "error" && members->front().value.starts_with('"')) {
-    return ExtStub::Answer{Kind::kError,
-                           nlohmann::json::parse(members->front().value).get<std::string>()};
+    return ExtStub::Answer{false, nlohmann::json::parse(members->front().value).get<std::string>()};
   }
   return Error{.code = ErrorCode::kInvalidInput,
                .message = fmt::format(
@@ -29,26 +26,33 @@ Result<ExtStub::Answer> parseAnswer(std::string_view json, const std::string& wh
 
 }  // namespace
 
-Result<ExtStub> ExtStub::parse(std::string_view json, std::string_view what) {
-  ExtStub stub;
+Result<ExtStub::ByAlias> ExtStub::parse(std::string_view json, std::string_view what) {
+  ByAlias extensions;
   auto aliases = splitJsonObject(json, what);
   if (!aliases) return std::move(aliases).error();
   for (const JsonMember& alias : *aliases) {
+    std::map<std::string, Answer, std::less<>> answers;
     auto methods = splitJsonObject(alias.value, fmt::format("{}: {}", what, alias.name));
     if (!methods) return std::move(methods).error();
     for (const JsonMember& method : *methods) {
       auto answer =
           parseAnswer(method.value, fmt::format("{}: {}.{}", what, alias.name, method.name));
       if (!answer) return std::move(answer).error();
-      stub.answers_[{alias.name, method.name}] = std::move(*answer);
+      answers.emplace(method.name, std::move(*answer));
     }
+    extensions.emplace(alias.name, std::make_shared<ExtStub>(std::move(answers)));
   }
-  return stub;
+  return extensions;
 }
 
-const ExtStub::Answer* ExtStub::find(const ExtensionRequest& request) const {
-  const auto found = answers_.find({request.extension, request.method});
-  return found == answers_.end() ? nullptr : &found->second;
+void ExtStub::call(ExtensionCall call, ExtensionReply reply) noexcept {
+  const auto found = answers_.find(call.method);
+  if (found == answers_.end()) return;  // answers() said so
+  if (found->second.isResult) {
+    reply.result(found->second.text);
+  } else {
+    reply.error(found->second.text);
+  }
 }
 
 }  // namespace nexus::app

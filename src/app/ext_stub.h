@@ -4,33 +4,37 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include "js/call.h"
-#include "nexus/execution.h"
+#include "nexus/extension.h"
 #include "nexus/result.h"
 
 namespace nexus::app {
 
-class ExtStub {
+class ExtStub final : public Extension {
  public:
-  // Answers nothing.
-  ExtStub() = default;
-
-  // kInvalidInput names the alias and the method whose answer is not one.
-  static Result<ExtStub> parse(std::string_view json, std::string_view what);
-
-  // Null when there is none for this request; else valid as long as this.
   struct Answer {
-    js::Settlement::Kind kind = js::Settlement::Kind::kResult;
+    bool isResult = true;
     std::string text;  // JSON text of a result, or an error's message
   };
-  const Answer* find(const ExtensionRequest& request) const;
+
+  // By alias. kInvalidInput names the alias and the method whose answer is not one.
+  using ByAlias = std::map<std::string, std::shared_ptr<Extension>, std::less<>>;
+  static Result<ByAlias> parse(std::string_view json, std::string_view what);
+
+  explicit ExtStub(std::map<std::string, Answer, std::less<>> answers)
+      : answers_(std::move(answers)) {}
+
+  bool answers(std::string_view method) const noexcept override {
+    return answers_.find(method) != answers_.end();
+  }
+  // At once.
+  void call(ExtensionCall call, ExtensionReply reply) noexcept override;
 
  private:
-  std::map<std::pair<std::string, std::string>, Answer> answers_;  // by alias and method
+  const std::map<std::string, Answer, std::less<>> answers_;  // by method
 };
 
 }  // namespace nexus::app

@@ -94,7 +94,8 @@ std::string toJson(const ExecutionResult& result) {
   text += R"(,"events":)" + list(result.events);
   text += R"(,"viewCommands":)" + list(result.viewCommands);
   if (result.status() == CallStatus::kSuspended) {
-    text += R"(,"suspension":{"pending":)" + list(result.pending) + "}";
+    text += R"(,"suspension":{"suspensionId":)" + quoteJson(result.suspensionId) +
+            R"(,"pending":)" + list(result.pending) + "}";
   }
   if (result.error) text += R"(,"error":)" + dump(describe(*result.error));
   return text + R"(,"metrics":)" + dump(describe(result.metrics)) + "}";

@@ -54,6 +54,7 @@ TEST(ReportTest, NotUtf8BecomesReplacementCharacters) {
 // In the words of the documentation, every member there is.
 TEST(ReportTest, ASuspendedCallWithEverything) {
   ExecutionResult result;
+  result.suspensionId = "0123";
   result.stateMutations = {{"total", "21"}, {"gone", std::nullopt}, {"big", "1.0e400"}};
   result.events = {{"toast", R"({"a":[1]})"}, {"silent", std::nullopt}};
   result.viewCommands = {{"setFilter", "logs", R"({"value":"error"})"}, {"focus", "t", "{}"}};
@@ -65,18 +66,19 @@ TEST(ReportTest, ASuspendedCallWithEverything) {
   result.metrics.compilationTime = std::chrono::microseconds(15);
   result.metrics.instructionCount = 16;
   result.metrics.hostCalls = {.log = 1, .emit = 2, .view = 3, .ext = 4, .state = 5};
-  EXPECT_EQ(toJson(result),
-            R"({"status":"suspended","stateMutations":[)"
-            R"({"key":"total","operation":"set","value":21},{"key":"gone","operation":"delete"},)"
-            R"({"key":"big","operation":"set","value":1.0e400}],)"
-            R"("events":[{"name":"toast","payload":{"a":[1]}},{"name":"silent"}],)"
-            R"("viewCommands":[{"type":"setFilter","componentId":"logs","args":{"value":"error"}},)"
-            R"({"type":"focus","componentId":"t","args":{}}],)"
-            R"("suspension":{"pending":[{"id":1,"extension":"http","method":"get","args":["/a"]},)"
-            R"({"id":3,"extension":"db","method":"find","args":[]}]},)"
-            R"("metrics":{"durationUs":12,"memoryUsedBytes":13,"memoryPeakBytes":14,)"
-            R"("hostCalls":{"log":1,"emit":2,"view":3,"ext":4,"state":5},"cacheHit":false,)"
-            R"("cacheTier":"none","compilationTimeUs":15,"instructionCount":16}})");
+  EXPECT_EQ(
+      toJson(result),
+      R"({"status":"suspended","stateMutations":[)"
+      R"({"key":"total","operation":"set","value":21},{"key":"gone","operation":"delete"},)"
+      R"({"key":"big","operation":"set","value":1.0e400}],)"
+      R"("events":[{"name":"toast","payload":{"a":[1]}},{"name":"silent"}],)"
+      R"("viewCommands":[{"type":"setFilter","componentId":"logs","args":{"value":"error"}},)"
+      R"({"type":"focus","componentId":"t","args":{}}],)"
+      R"("suspension":{"suspensionId":"0123","pending":[{"id":1,"extension":"http","method":"get","args":["/a"]},)"
+      R"({"id":3,"extension":"db","method":"find","args":[]}]},)"
+      R"("metrics":{"durationUs":12,"memoryUsedBytes":13,"memoryPeakBytes":14,)"
+      R"("hostCalls":{"log":1,"emit":2,"view":3,"ext":4,"state":5},"cacheHit":false,)"
+      R"("cacheTier":"none","compilationTimeUs":15,"instructionCount":16}})");
 }
 
 TEST(ReportTest, ListsAreThereWhenTheyAreEmpty) {

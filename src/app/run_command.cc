@@ -8,13 +8,13 @@
 #include <cstdio>
 #include <utility>
 
-#include "app/call_driver.h"
 #include "app/command_line.h"
 #include "app/display.h"
 #include "app/input.h"
 #include "app/progress.h"
 #include "app/report.h"
 #include "base/json.h"
+#include "base/rights.h"
 
 namespace nexus::app {
 namespace {
@@ -79,8 +79,8 @@ Result<StateSnapshot> readState(const RunOptions& options) {
   return state;
 }
 
-Result<ExtStub> readStub(const RunOptions& options) {
-  if (options.extStub.empty()) return ExtStub();
+Result<ExtStub::ByAlias> readStub(const RunOptions& options) {
+  if (options.extStub.empty()) return ExtStub::ByAlias();
   const bool isText = options.extStub.starts_with('{');
   auto text = isText ? readTextOrFile(options.extStub, inputLimit(options.config))
                      : readInput(options.extStub, inputLimit(options.config));
@@ -141,31 +141,18 @@ Result<RunInputs> readInputs(const RunOptions& options) {
   if (!state) return std::move(state).error();
   auto stub = readStub(options);
   if (!stub) return std::move(stub).error();
-  return RunInputs{std::move(*source), std::move(*args),   std::move(*scope),
-                   std::move(*state),  std::move(*rights), std::move(*stub)};
+  return RunInputs{std::move(*source), std::move(*args), std::move(*scope), std::move(*state),
+                   std::move(*stub)};
 }
 
-ExecutionResult execute(js::JsSandbox& sandbox, const RunOptions& options,
-                        const RunInputs& inputs) {
-  const auto start = std::chrono::steady_clock::now();
-  auto handler = sandbox.compile(inputs.source);
-  const auto compilationTime = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - start);
-  ExecutionResult result;
-  if (handler) {
-    result = driveCall(sandbox, **handler,
-                       {.args = inputs.args,
-                        .scope = inputs.scope,
-                        .state = inputs.state,
-                        .rights = &inputs.rights,
-                        .seed = options.seed,
-                        .clock = options.clock},
-                       inputs.stub);
-  } else {
-    result.error = std::move(handler).error();
-  }
-  result.metrics.compilationTime = compilationTime;
-  return result;
+CallContext contextOf(const RunOptions& options, const RunInputs& inputs) {
+  CallContext context;
+  context.args = inputs.args;
+  context.scope = inputs.scope;
+  context.state = inputs.state;
+  context.seed = options.seed;
+  context.clock = options.clock;
+  return context;
 }
 
 int runHandler(const RunOptions& options) {
@@ -174,15 +161,19 @@ int runHandler(const RunOptions& options) {
     const bool isHandler = inputs.error().code == ErrorCode::kInvalidHandler;
     return printError(inputs.error(), options, isHandler ? kFailed : kUsage);
   }
-  auto engines = makeEngines(options.config);
-  if (!engines) return printError(engines.error(), options, kUsage);
-  if (!engines->notice.empty()) print(stderr, "nexus: " + engines->notice + "\n");
-  auto sandbox = js::JsSandbox::make(*engines->js);
-  if (!sandbox) return printError(sandbox.error(), options, kFailed);
+  RuntimeOptions outside;
+  outside.extensions = inputs->extensions;
+  auto runtime = Runtime::make(options.config, outside);
+  if (!runtime) {
+    const bool isSetting = runtime.error().code == ErrorCode::kInvalidInput;
+    return printError(runtime.error(), options, isSetting ? kUsage : kFailed);
+  }
+  const std::string notice = (*runtime)->stats().notice;
+  if (!notice.empty()) print(stderr, "nexus: " + notice + "\n");
 
   const ExecutionResult result = [&] {
     const Progress progress([&](int64_t seconds) { return describeWait(options, seconds); });
-    return execute(**sandbox, options, *inputs);
+    return (*runtime)->execute(inputs->source, {options.allow}, contextOf(options, *inputs));
   }();
   for (const LogRecord& record : result.log) {
     print(stderr, showLog(record, colourFor(STDERR_FILENO)));

@@ -7,11 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "app/engines.h"
 #include "app/ext_stub.h"
-#include "base/rights.h"
 #include "nexus/config.h"
 #include "nexus/execution.h"
+#include "nexus/runtime.h"
 #include "nexus/state.h"
 
 namespace nexus::app {
@@ -35,15 +34,14 @@ struct RunInputs {
   std::string args;
   std::string scope;
   StateSnapshot state;
-  Rights rights;
-  ExtStub stub;
+  ExtStub::ByAlias extensions;
 };
 
 // kInvalidInput names the option or the file; kInvalidHandler is about the handler's own text.
 Result<RunInputs> readInputs(const RunOptions& options);
 
-// Compiles and runs; a failure to compile is a result like any other.
-ExecutionResult execute(js::JsSandbox& sandbox, const RunOptions& options, const RunInputs& inputs);
+// The context of the one call; it points into the inputs.
+CallContext contextOf(const RunOptions& options, const RunInputs& inputs);
 
 // Returns the exit status; prints the result on standard output; for people, what it did, the
 // handler's log and errors on standard error.

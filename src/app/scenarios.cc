@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "app/compute_sources.h"
+#include "app/measuring.h"
 #include "base/rights.h"
 
 namespace nexus::app {
@@ -19,28 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr char kTrivialSource[] = "return $args.a + 1";
 constexpr char kTrivialArgs[] = R"({"a":1})";
-
-[[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "nexus bench: %s\n", what.c_str());
-  std::abort();
-}
-
-template <typename T>
-T orFail(Result<T> result) {
-  if (!result) fail(result.error().message);
-  return std::move(result).value();
-}
-
-uint64_t residentBytes() {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "r"),
-                                                       std::fclose);
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  if (!file || std::fscanf(file.get(), "%llu %llu", &total, &resident) != 2) {
-    fail("no /proc/self/statm");
-  }
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 }  // namespace
 
@@ -53,10 +32,10 @@ struct Scenarios::Prepared {
 
   void call() {
     const ExecutionResult result = sandbox->invoke(*handler, input);
-    if (!result.ok()) fail(result.error->message);
+    if (!result.ok()) failMeasuring(result.error->message);
   }
   void restore() {
-    if (!sandbox->restore()) fail("a sandbox could not be restored");
+    if (!sandbox->restore()) failMeasuring("a sandbox could not be restored");
   }
 };
 
@@ -64,7 +43,7 @@ Result<std::unique_ptr<Scenarios>> Scenarios::make() {
   RuntimeConfig config;
   // Long enough for the compute scenarios under a sanitizer; armed as in every call.
   config.timeout = std::chrono::minutes(5);
-  auto engines = makeEngines(config);
+  auto engines = runtime::makeEngines(config);
   if (!engines) return std::move(engines).error();
   std::unique_ptr<Scenarios> made(new Scenarios(std::move(*engines)));
   made->addCalls();
@@ -98,7 +77,8 @@ void Scenarios::addCalls() {
       {"bare_call", [trivial] { trivial->call(); }, [trivial] { trivial->restore(); }, kMany});
   scenarios_.push_back({"compile",
                         [trivial] {
-                          if (!trivial->sandbox->compile(kTrivialSource)) fail("does not compile");
+                          if (!trivial->sandbox->compile(kTrivialSource))
+                            failMeasuring("does not compile");
                         },
                         nullptr, kSome});
   auto last = std::make_shared<std::unique_ptr<js::JsSandbox>>();
@@ -141,7 +121,8 @@ void Scenarios::addRights() {
   scenarios_.push_back({"rights_check_1000",
                         [keys, rights] {
                           for (size_t i = 0; i < kChecks; ++i) {
-                            if (!rights.mayWrite(keys[i % keys.size()])) fail("a right is missing");
+                            if (!rights.mayWrite(keys[i % keys.size()]))
+                              failMeasuring("a right is missing");
                           }
                         },
                         nullptr, kMany});

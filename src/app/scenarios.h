@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "app/engines.h"
+#include "runtime/engines.h"
 
 namespace nexus::app {
 
@@ -27,7 +27,7 @@ class Scenarios {
   static Result<std::unique_ptr<Scenarios>> make();
 
   const std::vector<Scenario>& all() const { return scenarios_; }
-  Engines& engines() { return engines_; }
+  runtime::Engines& engines() { return engines_; }
 
   // Isolated calls of a trivial handler per second, from so many threads with a sandbox each.
   double isolatedCallsPerSecond(unsigned threads);
@@ -37,14 +37,14 @@ class Scenarios {
  private:
   struct Prepared;
 
-  explicit Scenarios(Engines engines) : engines_(std::move(engines)) {}
+  explicit Scenarios(runtime::Engines engines) : engines_(std::move(engines)) {}
   std::shared_ptr<Prepared> prepare(const std::string& source);
   void addCalls();
   void addState();
   void addRights();
   void addCompute(const char* name, std::string_view source);
 
-  Engines engines_;
+  runtime::Engines engines_;
   std::vector<Scenario> scenarios_;
 };
 

@@ -45,6 +45,7 @@ class NEXUS_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
 class Condition {
  public:
   void notifyOne() { condition_.notify_one(); }
+  void notifyAll() { condition_.notify_all(); }
 
   void wait(Mutex& mutex) NEXUS_REQUIRES(mutex) {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);

@@ -1,6 +1,7 @@
 #include "base/settings.h"
 
 #include <string>
+#include <utility>
 
 namespace nexus {
 namespace {
@@ -13,7 +14,19 @@ constexpr uint64_t kGiB = kKiB * kMiB;
 constexpr uint64_t kDayMs = 86'400'000;
 constexpr uint64_t kMostRecords = 1'000'000'000;
 
+constexpr uint64_t kTiB = 1024 * kGiB;
+// Each takes some 8 GiB of address space and 20 mappings, of which a process has 65,530.
+constexpr uint64_t kMostInstances = 2000;
+
 constexpr Setting kSettings[] = {
+    {"max_instances", Unit::kCount, &RuntimeConfig::maxInstances, 1, kMostInstances,
+     "a process has room for no more", "sandboxes that execute at once"},
+    {"min_instances", Unit::kCount, &RuntimeConfig::minInstances, 0, kMostInstances,
+     "a process has room for no more", "sandboxes made before the first call"},
+    {"worker_threads", Unit::kCount, &RuntimeConfig::workerThreads, 0, 1024,
+     "more only wait for each other; 0 for one a core", "threads for asynchronous calls"},
+    {"max_queue", Unit::kCount, &RuntimeConfig::maxQueue, 1, kMostRecords,
+     "each is held until it is run", "asynchronous calls that may wait for a thread"},
     {"memory_limit_bytes", Unit::kBytes, &RuntimeConfig::memoryLimitBytes, 2 * kMiB,
      4 * kGiB - 64 * kKiB,
      "the engine itself needs 2 MiB, WebAssembly memory ends one page below 4 GiB",
@@ -22,6 +35,8 @@ constexpr Setting kSettings[] = {
      "the guest's own stack is 1 MiB", "JavaScript stack of one sandbox"},
     {"timeout_ms", Unit::kMilliseconds, &RuntimeConfig::timeout, 0, kDayMs,
      "at most a day; 0 for no limit", "time a call may execute, suspended time not counted"},
+    {"acquire_timeout_ms", Unit::kMilliseconds, &RuntimeConfig::acquireTimeout, 0, kDayMs,
+     "at most a day; 0 for not at all", "time a call may wait for an instance"},
     {"max_host_calls", Unit::kCount, &RuntimeConfig::maxHostCalls, 0, kMostRecords,
      "each may leave a record", "records that a call may hand to the host"},
     {"max_state_mutations", Unit::kCount, &RuntimeConfig::maxStateMutations, 0, kMostRecords,
@@ -40,6 +55,18 @@ constexpr Setting kSettings[] = {
      "the log is held until the call ends", "text that a call may log"},
     {"max_pending_requests", Unit::kCount, &RuntimeConfig::maxPendingRequests, 0, 100'000,
      "each is held until it is answered", "extension requests of one call at once"},
+    {"max_suspended", Unit::kCount, &RuntimeConfig::maxSuspended, 0, kMostRecords,
+     "each takes some kilobytes", "calls suspended at once"},
+    {"max_suspended_bytes", Unit::kBytes, &RuntimeConfig::maxSuspendedBytes, 0, kTiB,
+     "it is memory of this machine", "suspended calls, with the images that they hold"},
+    {"suspend_timeout_ms", Unit::kMilliseconds, &RuntimeConfig::suspendTimeout, 1, 30 * kDayMs,
+     "at most thirty days", "time a call may be suspended"},
+    {"cache_dir", Unit::kPath, &RuntimeConfig::cacheDir, 0, 0, "",
+     "folder of the compile cache's disk tier; empty: none"},
+    {"max_cache_size", Unit::kBytes, &RuntimeConfig::maxCacheSize, 0, kTiB,
+     "it is memory of this machine", "compiled handlers in memory, least recently used out first"},
+    {"max_disk_cache_bytes", Unit::kBytes, &RuntimeConfig::maxDiskCacheBytes, 0, 1024 * kTiB,
+     "it is a disk of this machine", "compiled handlers on disk, least recently written out first"},
 };
 
 }  // namespace
@@ -58,6 +85,14 @@ void Setting::set(RuntimeConfig& config, uint64_t value) const {
     config.*std::get<std::chrono::milliseconds RuntimeConfig::*>(field) =
         std::chrono::milliseconds(static_cast<int64_t>(value));
   }
+}
+
+const std::string& Setting::text(const RuntimeConfig& config) const {
+  return config.*std::get<std::string RuntimeConfig::*>(field);
+}
+
+void Setting::setText(RuntimeConfig& config, std::string value) const {
+  config.*std::get<std::string RuntimeConfig::*>(field) = std::move(value);
 }
 
 std::span<const Setting> settings() { return kSettings; }
@@ -82,10 +117,15 @@ Status checkRange(const Setting& setting, uint64_t value) {
 
 Status validate(const RuntimeConfig& config) {
   for (const Setting& setting : kSettings) {
+    if (!setting.isNumber()) continue;
     auto checked = checkRange(setting, setting.get(config));
     if (!checked) return checked;
   }
-  return Done{};
+  if (config.minInstances <= config.maxInstances) return Done{};
+  return Error{.code = ErrorCode::kInvalidInput,
+               .message = "min_instances is " + std::to_string(config.minInstances) +
+                          "; expected at most max_instances, which is " +
+                          std::to_string(config.maxInstances)};
 }
 
 }  // namespace nexus

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -13,19 +14,25 @@
 namespace nexus {
 
 struct Setting {
-  enum class Unit { kBytes, kCount, kMilliseconds };
-  using Field = std::variant<uint64_t RuntimeConfig::*, std::chrono::milliseconds RuntimeConfig::*>;
+  enum class Unit { kBytes, kCount, kMilliseconds, kPath };
+  using Field = std::variant<uint64_t RuntimeConfig::*, std::chrono::milliseconds RuntimeConfig::*,
+                             std::string RuntimeConfig::*>;
 
   std::string_view key;
   Unit unit;
   Field field;
-  uint64_t lowest;
+  uint64_t lowest;  // of numbers, like the next two
   uint64_t highest;
   std::string_view why;      // of the range
   std::string_view meaning;  // one line
 
+  bool isNumber() const { return unit != Unit::kPath; }
+  // For numbers only; of times, milliseconds.
   uint64_t get(const RuntimeConfig& config) const;
   void set(RuntimeConfig& config, uint64_t value) const;
+  // For texts only.
+  const std::string& text(const RuntimeConfig& config) const;
+  void setText(RuntimeConfig& config, std::string value) const;
 };
 
 // In the order of the documentation.

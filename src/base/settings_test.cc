@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <string>
 
@@ -65,9 +67,10 @@ TEST(Config, DefaultsAreValid) { EXPECT_TRUE(validate(RuntimeConfig{}).ok()); }
 
 TEST(Config, CountsMayBeZeroAndHaveAnEnd) {
   for (const Setting& setting : settings()) {
-    if (setting.unit != Setting::Unit::kCount) continue;
+    if (setting.unit != Setting::Unit::kCount || setting.lowest > 0) continue;
     for (const uint64_t value : {uint64_t{0}, uint64_t{1}, setting.highest, kHuge}) {
       RuntimeConfig config;
+      config.maxInstances = 2000;
       setting.set(config, value);
       EXPECT_EQ(validate(config).ok(), value != kHuge) << setting.key << " " << value;
     }
@@ -77,10 +80,22 @@ TEST(Config, CountsMayBeZeroAndHaveAnEnd) {
 TEST(Config, EachSettingIsAFieldOfItsOwn) {
   RuntimeConfig config;
   uint64_t value = 1000;
-  for (const Setting& setting : settings()) setting.set(config, ++value);
+  for (const Setting& setting : settings()) {
+    ++value;
+    if (setting.isNumber()) {
+      setting.set(config, value);
+    } else {
+      setting.setText(config, std::to_string(value));
+    }
+  }
   value = 1000;
   for (const Setting& setting : settings()) {
-    EXPECT_EQ(setting.get(config), ++value) << setting.key;
+    ++value;
+    if (setting.isNumber()) {
+      EXPECT_EQ(setting.get(config), value) << setting.key;
+    } else {
+      EXPECT_EQ(setting.text(config), std::to_string(value)) << setting.key;
+    }
     EXPECT_EQ(findSetting(setting.key), &setting);
   }
   EXPECT_EQ(findSetting("max_everything"), nullptr);
@@ -120,6 +135,29 @@ TEST(Config, EveryMessageSaysWhatIsAllowedAndWhy) {
     uint64_t value;
     const char* message;
   } rows[] = {
+      {"max_instances", 0,
+       "max_instances is 0; expected 1 to 2000 (a process has room for no more)"},
+      {"min_instances", 2001,
+       "min_instances is 2001; expected 0 to 2000 (a process has room for no more)"},
+      {"worker_threads", 1025,
+       "worker_threads is 1025; expected 0 to 1024 (more only wait for each other; 0 for one a "
+       "core)"},
+      {"max_queue", 0, "max_queue is 0; expected 1 to 1000000000 (each is held until it is run)"},
+      {"acquire_timeout_ms", 86'400'001,
+       "acquire_timeout_ms is 86400001; expected 0 to 86400000 (at most a day; 0 for not at all)"},
+      {"max_suspended", 1'000'000'001,
+       "max_suspended is 1000000001; expected 0 to 1000000000 (each takes some kilobytes)"},
+      {"max_suspended_bytes", kHuge,
+       "max_suspended_bytes is 18446744073709551615; expected 0 to 1099511627776 (it is memory of "
+       "this machine)"},
+      {"suspend_timeout_ms", 0,
+       "suspend_timeout_ms is 0; expected 1 to 2592000000 (at most thirty days)"},
+      {"max_cache_size", kHuge,
+       "max_cache_size is 18446744073709551615; expected 0 to 1099511627776 (it is memory of this "
+       "machine)"},
+      {"max_disk_cache_bytes", kHuge,
+       "max_disk_cache_bytes is 18446744073709551615; expected 0 to 1125899906842624 (it is a "
+       "disk of this machine)"},
       {"memory_limit_bytes", 1,
        "memory_limit_bytes is 1; expected 2097152 to 4294901760 (the engine itself needs 2 MiB, "
        "WebAssembly memory ends one page below 4 GiB)"},
@@ -147,7 +185,9 @@ TEST(Config, EveryMessageSaysWhatIsAllowedAndWhy) {
       {"max_pending_requests", 100'001,
        "max_pending_requests is 100001; expected 0 to 100000 (each is held until it is answered)"},
   };
-  EXPECT_EQ(std::size(rows), settings().size()) << "a row for each setting";
+  const auto numbers = std::count_if(settings().begin(), settings().end(),
+                                     [](const Setting& setting) { return setting.isNumber(); });
+  EXPECT_EQ(std::ssize(rows), numbers) << "a row for each setting";
   for (const auto& row : rows) {
     const Setting* setting = findSetting(row.key);
     ASSERT_NE(setting, nullptr) << row.key;
@@ -162,7 +202,17 @@ TEST(Config, DefaultsAreThoseOfTheDocumentation) {
   const struct {
     const char* key;
     uint64_t value;
-  } rows[] = {{"memory_limit_bytes", 33'554'432},
+  } rows[] = {{"max_instances", 10},
+              {"min_instances", 1},
+              {"worker_threads", 0},
+              {"max_queue", 10'000},
+              {"acquire_timeout_ms", 30'000},
+              {"max_suspended", 1'000'000},
+              {"max_suspended_bytes", 4 * kGiB},
+              {"suspend_timeout_ms", 300'000},
+              {"max_cache_size", 64 * kMiB},
+              {"max_disk_cache_bytes", kGiB},
+              {"memory_limit_bytes", 33'554'432},
               {"stack_size_bytes", 262'144},
               {"timeout_ms", 5000},
               {"max_host_calls", 10'000},
@@ -173,13 +223,23 @@ TEST(Config, DefaultsAreThoseOfTheDocumentation) {
               {"max_output_bytes", 16 * kMiB},
               {"max_log_bytes", 64 * kKiB},
               {"max_pending_requests", 64}};
-  EXPECT_EQ(std::size(rows), settings().size());
+  EXPECT_EQ(std::size(rows) + 1, settings().size()) << "and cache_dir, which is empty";
+  EXPECT_EQ(RuntimeConfig{}.cacheDir, "");
   for (const auto& row : rows) {
     const Setting* setting = findSetting(row.key);
     ASSERT_NE(setting, nullptr) << row.key;
     EXPECT_EQ(setting->get(RuntimeConfig{}), row.value) << row.key;
     EXPECT_FALSE(setting->meaning.empty()) << row.key;
   }
+}
+
+TEST(Config, FewestInstancesAreAtMostTheMost) {
+  RuntimeConfig config;
+  config.minInstances = 11;
+  const Status status = validate(config);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message,
+            "min_instances is 11; expected at most max_instances, which is 10");
 }
 
 TEST(Config, SettingsAreFoundByTheirWholeName) {

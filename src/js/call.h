@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -15,6 +16,14 @@
 #include "nexus/state.h"
 
 namespace nexus::js {
+
+// What ends a run before it ends by itself.
+struct RunLimit {
+  // At least 1 ms; the shorter of this and timeout_ms counts.
+  std::optional<std::chrono::milliseconds> timeout;
+  // A stop that is requested, before or meanwhile, ends it with kCancelled.
+  std::stop_token stop;
+};
 
 // The guest's clock counts nanoseconds in 64 bits; this is in the year 2554.
 inline constexpr std::chrono::milliseconds kLatestClock{UINT64_MAX / 1'000'000};
@@ -28,6 +37,7 @@ struct CallInput {
   // For runs that can be repeated: what Math.random begins with, and the time that does not pass.
   std::optional<uint64_t> seed;
   std::optional<std::chrono::milliseconds> clock;  // since 1970, at most kLatestClock
+  RunLimit limit;
 };
 
 // The answer to a request of a suspended call.

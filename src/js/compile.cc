@@ -40,6 +40,8 @@ Error invalid(std::string message) {
   return Error{.code = ErrorCode::kInvalidHandler, .message = std::move(message)};
 }
 
+}  // namespace
+
 Status checkSource(std::string_view source, uint64_t maxBytes) {
   if (source.size() > maxBytes) {
     return limitError(ErrorCode::kInvalidHandler, "max_source_bytes", maxBytes, source.size(),
@@ -58,22 +60,22 @@ Status checkSource(std::string_view source, uint64_t maxBytes) {
   return Done{};
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Handler>> JsSandbox::compile(std::string_view source) {
+Result<std::shared_ptr<const Handler>> JsSandbox::compile(std::string_view source,
+                                                          const RunLimit& limit) {
   try {
-    return compileOnce(source);
+    return compileOnce(source, limit);
   } catch (const std::bad_alloc&) {
     return outOfHostMemory();
   }
 }
 
-Result<std::shared_ptr<const Handler>> JsSandbox::compileOnce(std::string_view source) {
+Result<std::shared_ptr<const Handler>> JsSandbox::compileOnce(std::string_view source,
+                                                              const RunLimit& limit) {
   auto checked = checkSource(source, engine_.config().maxSourceBytes);
   if (!checked) return std::move(checked).error();
   if (!restoreTo(engine_.base().image)) return cannotRestore();
   host_->beginCall();
-  TimedRun timed(*this);
+  TimedRun timed(*this, limit);
   Attempt attempt;
   Guest compiler = makeGuest();
   std::string bytecode = compileInGuest(compiler, source, attempt);
@@ -90,11 +92,41 @@ Result<std::shared_ptr<const Handler>> JsSandbox::compileOnce(std::string_view s
     if (!restore()) return cannotRestore();
     return error;
   }
+  return captureHandler(
+      std::make_shared<const HandlerCode>(HandlerCode{std::string(source), std::move(bytecode)}));
+}
+
+Result<std::shared_ptr<const Handler>> JsSandbox::captureHandler(
+    std::shared_ptr<const HandlerCode> code) {
   auto image = sandbox_->capture(deadRanges(engine_.base()));
   if (!restore()) return cannotRestore();
   if (!image) return std::move(image).error();
-  return std::shared_ptr<const Handler>(std::make_shared<Handler>(
-      Handler{std::string(source), std::move(bytecode), std::move(*image)}));
+  return std::shared_ptr<const Handler>(
+      std::make_shared<Handler>(Handler{std::move(code), std::move(*image)}));
+}
+
+Result<std::shared_ptr<const Handler>> JsSandbox::load(std::shared_ptr<const HandlerCode> code) {
+  try {
+    return loadOnce(std::move(code));
+  } catch (const std::bad_alloc&) {
+    return outOfHostMemory();
+  }
+}
+
+Result<std::shared_ptr<const Handler>> JsSandbox::loadOnce(
+    std::shared_ptr<const HandlerCode> code) {
+  if (!restoreTo(engine_.base().image)) return cannotRestore();
+  host_->beginCall();
+  TimedRun timed(*this, {});
+  Attempt attempt;
+  Guest loader = makeGuest();
+  attempt.succeeded = loadInGuest(loader, code->bytecode, attempt);
+  attempt.trap = loader.trap();
+  attempt.end = timed.end();
+  if (attempt.succeeded && !wasInterrupted(attempt)) return captureHandler(std::move(code));
+  const Error error = explain(attempt, ErrorCode::kInternalError, code->source);
+  if (!restore()) return cannotRestore();
+  return error;
 }
 
 std::string JsSandbox::compileInGuest(Guest& guest, std::string_view source, Attempt& attempt) {
@@ -105,6 +137,7 @@ std::string JsSandbox::compileInGuest(Guest& guest, std::string_view source, Att
   const auto at = guest.place(script);
   if (!at) return "";
   guest.setEval(true);
+  engine_.countCompilation();
   const auto compiled =
       guest.call(api.eval, {anchors.context, *at, script.size(), anchors.fileName, kCompileOnly});
   guest.setEval(false);

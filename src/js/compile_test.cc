@@ -247,7 +247,7 @@ TEST_P(CompileTest, TheSameSourceGivesTheSameBytes) {
     (void)rig.run("globalThis.noise = 'x'.repeat(1e5); return Math.random()");
     const auto second = rig.compile(source);
     ASSERT_TRUE(first && second);
-    EXPECT_EQ(first->bytecode, second->bytecode);
+    EXPECT_EQ(first->code->bytecode, second->code->bytecode);
     EXPECT_EQ(first->image->difference().bytes, second->image->difference().bytes);
     EXPECT_TRUE(testing::sameContent(rig.contentOf(*first->image), rig.contentOf(*second->image)));
   }

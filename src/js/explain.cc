@@ -58,7 +58,7 @@ Error JsSandbox::explainInterruption(const Attempt& attempt, std::string_view so
     error.message = "the call was cancelled";
     return error;
   }
-  const auto timeoutMs = static_cast<uint64_t>(engine_.config().timeout.count());
+  const auto timeoutMs = static_cast<uint64_t>(timeout_.count());
   error.code = ErrorCode::kTimeout;
   error.message = "the call executed longer than timeout_ms, " + std::to_string(timeoutMs) + " ms";
   const auto executed =

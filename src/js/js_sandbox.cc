@@ -1,13 +1,11 @@
 #include "js/js_sandbox.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <array>
 #include <new>
 #include <vector>
 
 #include "base/json.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "js/error_report.h"
 #include "js/guest_layout.h"
@@ -18,22 +16,11 @@ namespace {
 
 using Clock = sandbox::DeadlineWatch::Clock;
 
-// Seeds straight from the system, many at a time: two system calls for 64 sandboxed calls. Zero
-// when it gives none; the guest's generator would be stuck there.
+// Zero when the system gives none; the guest's generator would be stuck there.
 uint64_t nextSeed() {
-  thread_local std::array<uint64_t, 64> seeds;
-  thread_local size_t left = 0;
-  // Up to 256 bytes come whole, without a signal in between (getrandom(2)).
-  constexpr size_t kWhole = 256;
-  if (left == 0) {
-    auto* to = reinterpret_cast<char*>(seeds.data());
-    for (size_t at = 0; at < sizeof seeds; at += kWhole) {
-      if (getrandom(to + at, kWhole, 0) != static_cast<ssize_t>(kWhole)) return 0;
-    }
-    left = seeds.size();
-  }
-  const uint64_t seed = seeds[--left];
-  return seed == 0 ? 1 : seed;
+  const auto seed = randomNumber();
+  if (!seed) return 0;
+  return *seed == 0 ? 1 : *seed;
 }
 
 // SplitMix64: neighbouring seeds give unrelated numbers. Never zero.
@@ -77,12 +64,16 @@ bool JsSandbox::restoreTo(const std::shared_ptr<const sandbox::Image>& image) {
   return restore();
 }
 
-JsSandbox::TimedRun::TimedRun(JsSandbox& sandbox) : sandbox_(sandbox), start_(Clock::now()) {
+JsSandbox::TimedRun::TimedRun(JsSandbox& sandbox, const RunLimit& limit)
+    : sandbox_(sandbox), start_(Clock::now()) {
   sandbox.dirty_ = true;
   sandbox.stepsToPollAtStart_ = sandbox.stepsToNextPoll();
-  const auto timeout = sandbox.engine_.config().timeout;
+  auto timeout = sandbox.engine_.config().timeout;
+  if (limit.timeout && (timeout.count() == 0 || *limit.timeout < timeout)) timeout = *limit.timeout;
+  sandbox.timeout_ = timeout;
   const auto left = std::chrono::nanoseconds(timeout) - sandbox.host_->book().executed;
   sandbox.slot_->arm(timeout.count() == 0 ? Clock::time_point::max() : start_ + left);
+  if (limit.stop.stop_possible()) cancel_.emplace(limit.stop, Cancel{sandbox.slot_.get()});
 }
 
 JsSandbox::TimedRun::~TimedRun() {
@@ -91,6 +82,7 @@ JsSandbox::TimedRun::~TimedRun() {
 
 sandbox::CallEnd JsSandbox::TimedRun::end() {
   ended_ = true;
+  cancel_.reset();
   const sandbox::CallEnd how = sandbox_.slot_->disarm();
   sandbox_.host_->endRun();
   sandbox_.host_->book().executed += Clock::now() - start_;
@@ -116,7 +108,7 @@ ExecutionResult JsSandbox::invokeOnce(const Handler& handler, const CallInput& i
     return result;
   }
   host_->beginRun(input);
-  TimedRun timed(*this);
+  TimedRun timed(*this, input.limit);
   Guest guest = makeGuest();
   Attempt attempt = start(guest, input);
   attempt.trap = guest.trap();
@@ -124,23 +116,12 @@ ExecutionResult JsSandbox::invokeOnce(const Handler& handler, const CallInput& i
   return makeResult(std::move(attempt), handler, input);
 }
 
-Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInput& input,
-                                          std::span<const Settlement> settlements) {
-  try {
-    auto checked = checkSettlements(settlements);
-    if (!checked) return std::move(checked).error();
-    return resumeOnce(handler, input, settlements);
-  } catch (const std::bad_alloc&) {
-    return outOfHostMemory();
-  }
-}
+namespace {
 
-Status JsSandbox::checkSettlements(std::span<const Settlement> settlements) const {
-  if (!isSuspended_) {
-    return Error{.code = ErrorCode::kNotFound, .message = "no call is suspended here"};
-  }
+Status checkSettlements(const CallBook& book, std::span<const Settlement> settlements) {
   std::vector<uint64_t> left;
-  for (const ExtensionRequest& request : host_->book().outstanding) left.push_back(request.id);
+  left.reserve(book.outstanding.size());
+  for (const ExtensionRequest& request : book.outstanding) left.push_back(request.id);
   for (const Settlement& settlement : settlements) {
     if (std::erase(left, settlement.requestId) == 0) {
       return Error{.code = ErrorCode::kNotFound,
@@ -154,6 +135,57 @@ Status JsSandbox::checkSettlements(std::span<const Settlement> settlements) cons
   return Done{};
 }
 
+Error nothingWaits() {
+  return Error{.code = ErrorCode::kNotFound, .message = "no call is suspended here"};
+}
+
+}  // namespace
+
+Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInput& input,
+                                          std::span<const Settlement> settlements) {
+  try {
+    if (!isSuspended_) return nothingWaits();
+    auto checked = checkSettlements(host_->book(), settlements);
+    if (!checked) return std::move(checked).error();
+    return resumeOnce(handler, input, settlements);
+  } catch (const std::bad_alloc&) {
+    return outOfHostMemory();
+  }
+}
+
+SuspendedCall JsSandbox::suspend(std::shared_ptr<const Handler> handler) {
+  isSuspended_ = false;
+  return {std::move(handler), sandbox_->captureDelta(deadRanges(engine_.base())),
+          std::move(host_->book())};
+}
+
+Result<ExecutionResult> JsSandbox::resume(SuspendedCall& call, const CallInput& input,
+                                          std::span<const Settlement> settlements) {
+  try {
+    auto checked = checkSettlements(call.book, settlements);
+    if (!checked) return std::move(checked).error();
+    if (!putBack(call, input)) return cannotRestore();
+    return resumeOnce(*call.handler, input, settlements);
+  } catch (const std::bad_alloc&) {
+    return outOfHostMemory();
+  }
+}
+
+bool JsSandbox::putBack(SuspendedCall& call, const CallInput& input) {
+  const auto& image = call.handler->image;
+  if ((image_ != image || dirty_) && !restoreTo(image)) return false;
+  dirty_ = true;
+  if (!sandbox_->apply(call.delta)) return false;
+  // The same content may be put back twice, and is not to draw the same numbers.
+  const uint64_t seed = nextSeed();
+  if (!input.seed && seed != 0) {
+    makeGuest().write(engine_.base().anchors.context + kRandomStateAt, seed);
+  }
+  host_->beginCall();
+  host_->book() = std::move(call.book);
+  return true;
+}
+
 ExecutionResult JsSandbox::resumeOnce(const Handler& handler, const CallInput& input,
                                       std::span<const Settlement> settlements) {
   isSuspended_ = false;
@@ -163,7 +195,7 @@ ExecutionResult JsSandbox::resumeOnce(const Handler& handler, const CallInput& i
     });
   }
   host_->beginRun(input);
-  TimedRun timed(*this);
+  TimedRun timed(*this, input.limit);
   Guest guest = makeGuest();
   Attempt attempt = goOn(guest, settlements);
   attempt.trap = guest.trap();
@@ -183,7 +215,7 @@ ExecutionResult JsSandbox::makeResult(Attempt attempt, const Handler& handler,
     if (!checked) result.error = std::move(checked).error();
   }
   if (!result.error && (!attempt.succeeded || wasInterrupted(attempt))) {
-    result.error = explain(attempt, ErrorCode::kExecutionError, handler.source);
+    result.error = explain(attempt, ErrorCode::kExecutionError, handler.code->source);
   }
   if (!result.error) result.value = std::move(attempt.value);
   isSuspended_ = !result.error && attempt.waits;

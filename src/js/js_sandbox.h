@@ -8,6 +8,7 @@
 // has passed the result on.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -27,11 +28,30 @@
 
 namespace nexus::js {
 
+// Changes with what compile() makes of a source: its wrapper, its choice of kinds of functions.
+inline constexpr char kWrapperVersion[] = "2";
+
+// kInvalidHandler when the text is empty, not UTF-8 or too long.
+Status checkSource(std::string_view source, uint64_t maxBytes);
+
+// What compiling made of a text. Immutable.
+struct HandlerCode {
+  std::string source;
+  std::string bytecode;  // of the guest that made it, and only ever given to one
+};
+
 // A handler that is ready to run in any sandbox of the engine that made it. Immutable.
 struct Handler {
-  std::string source;
-  std::string bytecode;
+  std::shared_ptr<const HandlerCode> code;
   std::shared_ptr<const sandbox::Image> image;  // in which it is already loaded
+};
+
+// A call that waits, without a sandbox: what it added to its handler's image, and its book. Owns
+// all that it needs.
+struct SuspendedCall {
+  std::shared_ptr<const Handler> handler;
+  sandbox::Delta delta;
+  CallBook book;
 };
 
 // What all sandboxes of one configuration share. Thread-safe; outlives its sandboxes.
@@ -49,6 +69,10 @@ class JsEngine {
   const GuestApi& api() const { return api_; }
   const Base& base() const { return base_; }
 
+  // How often a guest was told to compile a text: counted where it is.
+  uint64_t compilations() const { return compilations_.load(std::memory_order_relaxed); }
+  void countCompilation() { compilations_.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   JsEngine(sandbox::Engine& engine, sandbox::DeadlineWatch& watch, const RuntimeConfig& config)
       : engine_(engine), watch_(watch), config_(config) {}
@@ -58,16 +82,21 @@ class JsEngine {
   const RuntimeConfig config_;
   GuestApi api_{};
   Base base_;
+  std::atomic<uint64_t> compilations_{0};
 };
 
-// One thread at a time, any thread; cancel() from any thread at any time.
+// One thread at a time, any thread; cancel() and retire() from any thread at any time.
 class JsSandbox {
  public:
   static Result<std::unique_ptr<JsSandbox>> make(JsEngine& engine);
 
   // Compiles inside the sandbox, under the limits of a call. kInvalidHandler, kCompilationError
   // with line and column, or a limit's error.
-  Result<std::shared_ptr<const Handler>> compile(std::string_view source);
+  Result<std::shared_ptr<const Handler>> compile(std::string_view source,
+                                                 const RunLimit& limit = {});
+
+  // Makes the image of what was compiled before, here or elsewhere with the same guest.
+  Result<std::shared_ptr<const Handler>> load(std::shared_ptr<const HandlerCode> code);
 
   // Runs the handler until it ends or waits for the host. Never fails as a call: what went wrong is
   // in the result. kInvalidInput in it when the input is not JSON.
@@ -80,6 +109,14 @@ class JsSandbox {
   Result<ExecutionResult> resume(const Handler& handler, const CallInput& input,
                                  std::span<const Settlement> settlements);
 
+  // Takes the call that the last invoke or resume left suspended out of the sandbox, which is to be
+  // restored next; `handler` is the same one.
+  SuspendedCall suspend(std::shared_ptr<const Handler> handler);
+  // Puts a call back, into this sandbox or another one of the engine, and goes on with it as above.
+  // Refused, `call` stays as it was; else its book is taken.
+  Result<ExecutionResult> resume(SuspendedCall& call, const CallInput& input,
+                                 std::span<const Settlement> settlements);
+
   // After compile, invoke and resume: nothing of them is left. False: discard this sandbox, make
   // another.
   [[nodiscard]] bool restore();
@@ -89,6 +126,11 @@ class JsSandbox {
 
   // Ends the present call with kCancelled; false when there is none.
   bool cancel() { return slot_->cancel(); }
+  // Ends it, and each later one before it begins.
+  void retire() { slot_->retire(); }
+
+  // What restore() returns to; for telling images apart.
+  const sandbox::Image* image() const { return image_.get(); }
 
   // For tests that look for what a call left behind.
   const sandbox::Sandbox& raw() const { return *sandbox_; }
@@ -113,7 +155,7 @@ class JsSandbox {
   // The time in which the guest may run; over at the latest when this is.
   class TimedRun {
    public:
-    explicit TimedRun(JsSandbox& sandbox);
+    TimedRun(JsSandbox& sandbox, const RunLimit& limit);
     TimedRun(const TimedRun&) = delete;
     TimedRun& operator=(const TimedRun&) = delete;
     ~TimedRun();
@@ -123,9 +165,15 @@ class JsSandbox {
 
    private:
     using Clock = sandbox::DeadlineWatch::Clock;
+    struct Cancel {
+      sandbox::DeadlineWatch::Slot* slot;
+      void operator()() const { slot->cancel(); }
+    };
 
     JsSandbox& sandbox_;
     const Clock::time_point start_;
+    // Armed before it is there: a stop that comes first is not missed.
+    std::optional<std::stop_callback<Cancel>> cancel_;
     bool ended_ = false;
   };
 
@@ -137,7 +185,7 @@ class JsSandbox {
   ExecutionResult invokeOnce(const Handler& handler, const CallInput& input);
   ExecutionResult resumeOnce(const Handler& handler, const CallInput& input,
                              std::span<const Settlement> settlements);
-  Status checkSettlements(std::span<const Settlement> settlements) const;
+  bool putBack(SuspendedCall& call, const CallInput& input);
   Attempt start(Guest& guest, const CallInput& input);
   std::optional<JsValue> takeIn(Guest& guest, std::string_view json, const char* what,
                                 Attempt& attempt);
@@ -153,7 +201,10 @@ class JsSandbox {
   void takeEffects(ExecutionResult& result);
 
   // Steps of compile(): on failure they leave the reason in the attempt.
-  Result<std::shared_ptr<const Handler>> compileOnce(std::string_view source);
+  Result<std::shared_ptr<const Handler>> compileOnce(std::string_view source,
+                                                     const RunLimit& limit);
+  Result<std::shared_ptr<const Handler>> loadOnce(std::shared_ptr<const HandlerCode> code);
+  Result<std::shared_ptr<const Handler>> captureHandler(std::shared_ptr<const HandlerCode> code);
   std::string compileInGuest(Guest& guest, std::string_view source, Attempt& attempt);
   bool checkIsWholeBody(Guest& guest, const JsValue& compiled, std::string_view functionText,
                         Attempt& attempt);
@@ -182,6 +233,7 @@ class JsSandbox {
   int64_t stepsToPollAtStart_ = 0;
   bool dirty_ = false;
   bool isSuspended_ = false;
+  std::chrono::milliseconds timeout_{0};  // of the present call; 0 = none
 };
 
 }  // namespace nexus::js

@@ -143,7 +143,7 @@ TEST(RestoreTwinTest, BothEnginesHoldTheSameBytes) {
   const auto one = native.compile(kSource);
   const auto two = checked.compile(kSource);
   ASSERT_TRUE(one && two);
-  EXPECT_EQ(one->bytecode, two->bytecode);
+  EXPECT_EQ(one->code->bytecode, two->code->bytecode);
   EXPECT_TRUE(sameContent(native.contentOf(*one->image), checked.contentOf(*two->image)));
 }
 

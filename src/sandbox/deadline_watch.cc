@@ -29,6 +29,8 @@ void DeadlineWatch::Slot::arm(Clock::time_point deadline) {
   // either it sees this deadline, or this sees that it sleeps longer.
   stage_.store(at, std::memory_order_seq_cst);
   watch_.wakeFor(at);
+  // Likewise with retire(): it sees this call, or this sees that it came before.
+  if (isRetired_.load(std::memory_order_seq_cst)) cancel();
 }
 
 CallEnd DeadlineWatch::Slot::disarm() {
@@ -48,7 +50,7 @@ CallEnd DeadlineWatch::Slot::disarm() {
 }
 
 bool DeadlineWatch::Slot::cancel() {
-  int64_t stage = stage_.load(std::memory_order_acquire);
+  int64_t stage = stage_.load(std::memory_order_seq_cst);
   while (stage > kCancelRequest) {
     if (stage_.compare_exchange_weak(stage, kCancelRequest, std::memory_order_acq_rel)) {
       watch_.wakeFor(kCancelRequest);
@@ -56,6 +58,11 @@ bool DeadlineWatch::Slot::cancel() {
     }
   }
   return false;
+}
+
+void DeadlineWatch::Slot::retire() {
+  isRetired_.store(true, std::memory_order_seq_cst);
+  cancel();
 }
 
 DeadlineWatch::DeadlineWatch(std::chrono::milliseconds grace)

@@ -44,6 +44,8 @@ class DeadlineWatch {
     bool expired() const { return end_.load(std::memory_order_relaxed) != CallEnd::kInTime; }
     // Ends the present call as if its deadline had come; false when there is none or it is overdue.
     bool cancel();
+    // Ends the present call, and every later one as soon as it is armed. Any thread.
+    void retire();
 
    private:
     friend class DeadlineWatch;
@@ -59,6 +61,7 @@ class DeadlineWatch {
     Sandbox& sandbox_;
     std::atomic<int64_t> stage_{kIdle};
     std::atomic<CallEnd> end_{CallEnd::kInTime};
+    std::atomic<bool> isRetired_{false};
     Clock::time_point stopAt_;  // the watch's own
   };
 

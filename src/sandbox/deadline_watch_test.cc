@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <thread>
 
 #include "sandbox/testing/probe.h"
 
@@ -37,6 +38,8 @@ class RecordingSandbox : public Sandbox {
   uint64_t memoryBytes() const override { return 0; }
   Tainted<uint64_t> global(GlobalId) const override { return {}; }
   uint64_t refusedGrowth() const override { return 0; }
+  Delta captureDelta(std::span<const AddressRange>) const override { return {}; }
+  bool apply(const Delta&) override { return false; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange>) override {
     return Error{};
   }
@@ -107,6 +110,36 @@ TEST(DeadlineWatch, ACallInTimeLeavesNothingBehind) {
     EXPECT_FALSE(slot.expired());
   }
   EXPECT_EQ(sandbox.stops, 0);
+}
+
+TEST(DeadlineWatch, ARetiredSlotEndsThePresentCallAndEveryLaterOne) {
+  RecordingSandbox sandbox;
+  DeadlineWatch watch(kGrace);
+  Slot slot(watch, sandbox);
+  slot.arm(Clock::time_point::max());
+  slot.retire();
+  ASSERT_TRUE(eventually([&] { return sandbox.stopped.load(); }));
+  EXPECT_EQ(slot.disarm(), CallEnd::kCancelled);
+  EXPECT_FALSE(sandbox.stopped);
+  for (int i = 0; i < 3; ++i) {
+    slot.arm(Clock::time_point::max());
+    ASSERT_TRUE(eventually([&] { return slot.expired(); }));
+    EXPECT_EQ(slot.disarm(), CallEnd::kCancelled);
+  }
+}
+
+// Whichever comes first, arming or retiring.
+TEST(DeadlineWatch, RetiringAtAnyMomentEndsTheCall) {
+  for (int i = 0; i < 200; ++i) {
+    RecordingSandbox sandbox;
+    DeadlineWatch watch(kGrace);
+    Slot slot(watch, sandbox);
+    std::thread retirer([&] { slot.retire(); });
+    slot.arm(Clock::time_point::max());
+    EXPECT_TRUE(eventually([&] { return slot.expired(); }));
+    EXPECT_EQ(slot.disarm(), CallEnd::kCancelled);
+    retirer.join();
+  }
 }
 
 TEST(DeadlineWatch, DisarmedWithoutACallIsInTime) {

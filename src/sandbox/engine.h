@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "nexus/result.h"
+#include "sandbox/difference.h"
 #include "sandbox/tainted.h"
 
 namespace nexus::sandbox {
@@ -40,14 +41,6 @@ enum class Trap {
 };
 
 std::string_view toString(Trap trap);
-
-// An address in linear memory.
-using GuestAddress = uint32_t;
-
-struct AddressRange {
-  GuestAddress begin = 0;
-  GuestAddress end = 0;  // exclusive
-};
 
 // An exported function, valid for all sandboxes of the engine that found it.
 enum class FunctionId : uint32_t {};
@@ -132,6 +125,12 @@ class Sandbox {
   // memory, or the image does not fit into the memory limit): this sandbox runs nothing any more,
   // discard it.
   [[nodiscard]] virtual bool restore(const std::shared_ptr<const Image>& image) = 0;
+
+  // What the present content adds to the image that was restored last; `dead` as in capture().
+  virtual Delta captureDelta(std::span<const AddressRange> dead) const = 0;
+  // After a restore to that image: the content becomes what it was then, but for what was dead.
+  // False as in restore().
+  [[nodiscard]] virtual bool apply(const Delta& delta) = 0;
 
   // Returns memory that the last calls needed but the next need not; the content stays as restored.
   // For instances that have been idle; costs some page faults at the next call.

@@ -8,12 +8,6 @@ namespace {
 
 constexpr size_t kWordBytes = 8;
 
-uint64_t loadWord(const std::byte* from) {
-  uint64_t word = 0;
-  std::memcpy(&word, from, sizeof word);
-  return word;
-}
-
 std::vector<uint32_t> pagesBelow(const Difference& difference, uint64_t limit) {
   std::vector<uint32_t> pages;
   for (const DifferenceRun& run : difference.runs) {
@@ -26,36 +20,6 @@ std::vector<uint32_t> pagesBelow(const Difference& difference, uint64_t limit) {
 }
 
 }  // namespace
-
-void Difference::applyTo(std::byte* memory) const {
-  const std::byte* from = bytes.data();
-  for (const DifferenceRun& run : runs) {
-    std::memcpy(memory + run.begin, from, run.bytes);
-    from += run.bytes;
-  }
-}
-
-bool DifferenceBuilder::isDead(GuestAddress word) const {
-  return std::any_of(dead_.begin(), dead_.end(), [word](const AddressRange& range) {
-    return word >= range.begin && word + kWordBytes <= range.end;
-  });
-}
-
-void DifferenceBuilder::append(GuestAddress word, const std::byte* from) {
-  auto& runs = difference_.runs;
-  if (runs.empty() || runs.back().begin + runs.back().bytes != word) runs.push_back({word, 0});
-  runs.back().bytes += kWordBytes;
-  difference_.bytes.insert(difference_.bytes.end(), from, from + kWordBytes);
-}
-
-void DifferenceBuilder::comparePage(GuestAddress address, const std::byte* current,
-                                    const std::byte* original) {
-  for (size_t offset = 0; offset < kPageBytes; offset += kWordBytes) {
-    const auto word = static_cast<GuestAddress>(address + offset);
-    const uint64_t before = original == nullptr ? 0 : loadWord(original + offset);
-    if (loadWord(current + offset) != before && !isDead(word)) append(word, current + offset);
-  }
-}
 
 Result<std::shared_ptr<const Image>> Image::makeBase(std::span<const std::byte> memory,
                                                      std::span<const AddressRange> dead,
@@ -123,6 +87,36 @@ const std::vector<Image::HotPage>& Image::hotPages() const {
     hotSize_.store(hotBytes_.size(), std::memory_order_relaxed);
   });
   return hotPages_;
+}
+
+const std::byte* ImageContent::page(GuestAddress at) {
+  const Image& base = image_.base();
+  const bool inBase = at < base.memoryBytes();
+  const std::byte* original = inBase ? base.file().bytes().data() + at : nullptr;
+  const Difference& difference = image_.difference();
+  const uint64_t end = uint64_t{at} + kPageBytes;
+  // Runs that end before this page are done with: pages come in ascending order.
+  while (run_ < difference.runs.size() &&
+         uint64_t{difference.runs[run_].begin} + difference.runs[run_].bytes <= at) {
+    bytesBefore_ += difference.runs[run_].bytes;
+    ++run_;
+  }
+  if (run_ == difference.runs.size() || difference.runs[run_].begin >= end) return original;
+  if (original == nullptr) {
+    std::memset(page_, 0, kPageBytes);
+  } else {
+    std::memcpy(page_, original, kPageBytes);
+  }
+  size_t from = bytesBefore_;
+  for (size_t i = run_; i < difference.runs.size() && difference.runs[i].begin < end; ++i) {
+    const DifferenceRun& run = difference.runs[i];
+    const uint64_t first = std::max<uint64_t>(run.begin, at);
+    const uint64_t last = std::min<uint64_t>(uint64_t{run.begin} + run.bytes, end);
+    std::memcpy(page_ + (first - at), difference.bytes.data() + from + (first - run.begin),
+                last - first);
+    from += run.bytes;
+  }
+  return page_;
 }
 
 uint64_t Image::ownBytes() const {

@@ -18,45 +18,11 @@
 #include <vector>
 
 #include "nexus/result.h"
+#include "sandbox/difference.h"
 #include "sandbox/engine.h"
 #include "sandbox/memory_file.h"
 
 namespace nexus::sandbox {
-
-inline constexpr size_t kPageBytes = 4096;
-inline constexpr size_t kWasmPageBytes = 65536;
-
-// Where a difference touches memory. Offsets and lengths are multiples of 8 bytes.
-struct DifferenceRun {
-  GuestAddress begin = 0;
-  uint32_t bytes = 0;
-};
-
-// Words in which memory differs from its base, in ascending order.
-struct Difference {
-  std::vector<DifferenceRun> runs;
-  std::vector<std::byte> bytes;  // of all runs, one after the other
-
-  void applyTo(std::byte* memory) const;
-};
-
-// Collects a difference page by page, in ascending order of addresses.
-class DifferenceBuilder {
- public:
-  // Words in `dead` count as unchanged.
-  explicit DifferenceBuilder(std::span<const AddressRange> dead) : dead_(dead) {}
-
-  // `original` null: the base holds zeros there.
-  void comparePage(GuestAddress address, const std::byte* current, const std::byte* original);
-  Difference take() { return std::move(difference_); }
-
- private:
-  bool isDead(GuestAddress word) const;
-  void append(GuestAddress word, const std::byte* from);
-
-  std::span<const AddressRange> dead_;
-  Difference difference_;
-};
 
 // Thread-safe: immutable but for the cache behind hotPages.
 class Image {
@@ -105,6 +71,22 @@ class Image {
   mutable std::vector<std::byte> hotBytes_;
   mutable std::vector<HotPage> hotPages_;
   mutable std::atomic<uint64_t> hotSize_{0};
+};
+
+// Reads an image page by page, in ascending order of addresses.
+class ImageContent {
+ public:
+  // The image must outlive it.
+  explicit ImageContent(const Image& image) : image_(image) {}
+
+  // Valid until the next call; null: zeros.
+  const std::byte* page(GuestAddress at);
+
+ private:
+  const Image& image_;
+  size_t run_ = 0;          // the first one that is not wholly behind
+  size_t bytesBefore_ = 0;  // of the runs before it
+  std::byte page_[kPageBytes];
 };
 
 }  // namespace nexus::sandbox

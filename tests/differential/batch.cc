@@ -9,6 +9,8 @@
 // list of {"level", "message"}.
 #include <chrono>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -16,15 +18,16 @@
 #include <utility>
 #include <vector>
 
-#include "app/engines.h"
+#include "app/ext_stub.h"
 #include "app/report.h"
-#include "app/run_command.h"
 #include "base/json.h"
+#include "runtime/runtime_parts.h"
 
 namespace nexus::tests {
 namespace {
 
 using nlohmann::json;
+using runtime::EngineChoice;
 
 // So long that no handler is stopped because the machine is busy.
 constexpr std::chrono::minutes kTimeout{10};
@@ -33,29 +36,36 @@ std::string textOf(const json& handler, const char* name) {
   return handler.at(name).get<std::string>();
 }
 
-Result<app::RunInputs> readInputs(const json& handler) {
-  auto rights = Rights::parse(handler.at("allow").get<std::vector<std::string>>());
-  if (!rights) return std::move(rights).error();
-  for (const char* name : {"args", "scope"}) {
-    auto checked = checkJson(textOf(handler, name), name);
-    if (!checked) return std::move(checked).error();
-  }
-  auto state = StateSnapshot::parse(textOf(handler, "state"), "state");
-  if (!state) return std::move(state).error();
-  auto stub = app::ExtStub::parse(textOf(handler, "stub"), "stub");
-  if (!stub) return std::move(stub).error();
-  return app::RunInputs{textOf(handler, "source"), textOf(handler, "args"),
-                        textOf(handler, "scope"),  std::move(*state),
-                        std::move(*rights),        std::move(*stub)};
-}
+// An extension that is another one for each handler: one runtime has the same ones all its life.
+class Changing final : public Extension {
+ public:
+  void become(std::shared_ptr<Extension> extension) { now_ = std::move(extension); }
 
-app::RunOptions readOptions(const json& handler) {
-  app::RunOptions options;
-  if (handler.contains("seed")) options.seed = handler["seed"].get<uint64_t>();
-  if (handler.contains("clock")) {
-    options.clock = std::chrono::milliseconds(handler["clock"].get<int64_t>());
+  bool answers(std::string_view method) const noexcept override {
+    return now_ && now_->answers(method);
   }
-  return options;
+  void call(ExtensionCall call, ExtensionReply reply) noexcept override {
+    now_->call(std::move(call), std::move(reply));
+  }
+
+ private:
+  std::shared_ptr<Extension> now_;
+};
+
+using ChangingByAlias = std::map<std::string, std::shared_ptr<Changing>, std::less<>>;
+
+// One for each alias that some handler's stub has.
+Result<ChangingByAlias> makeExtensions(const std::vector<json>& handlers) {
+  ChangingByAlias extensions;
+  for (const json& handler : handlers) {
+    auto stub = app::ExtStub::parse(textOf(handler, "stub"), "stub");
+    if (!stub) return std::move(stub).error();
+    for (const auto& [alias, extension] : *stub) {
+      auto& changing = extensions[alias];
+      if (!changing) changing = std::make_shared<Changing>();
+    }
+  }
+  return extensions;
 }
 
 std::string describeLog(const std::vector<LogRecord>& log) {
@@ -68,37 +78,70 @@ std::string describeLog(const std::vector<LogRecord>& log) {
   return list + "]";
 }
 
-std::string run(js::JsSandbox& sandbox, const json& handler) {
-  const auto inputs = readInputs(handler);
-  if (!inputs) return app::toJson(inputs.error());
-  const ExecutionResult result = app::execute(sandbox, readOptions(handler), *inputs);
-  std::string report = app::toJson(result);
-  report.pop_back();  // the brace
-  return report + R"(,"log":)" + describeLog(result.log) + "}";
+Result<ExecutionResult> execute(Runtime& runtime, const ChangingByAlias& extensions,
+                                const json& handler) {
+  const std::string args = textOf(handler, "args");
+  const std::string scope = textOf(handler, "scope");
+  for (const auto& [text, name] : {std::pair(&args, "args"), std::pair(&scope, "scope")}) {
+    auto checked = checkJson(*text, name);
+    if (!checked) return std::move(checked).error();
+  }
+  auto state = StateSnapshot::parse(textOf(handler, "state"), "state");
+  if (!state) return std::move(state).error();
+  auto stub = app::ExtStub::parse(textOf(handler, "stub"), "stub");
+  if (!stub) return std::move(stub).error();
+  for (const auto& [alias, changing] : extensions) {
+    const auto found = stub->find(alias);
+    changing->become(found == stub->end() ? nullptr : found->second);
+  }
+  CallContext context{.args = args, .scope = scope, .state = std::move(*state)};
+  if (handler.contains("seed")) context.seed = handler["seed"].get<uint64_t>();
+  if (handler.contains("clock")) {
+    context.clock = std::chrono::milliseconds(handler["clock"].get<int64_t>());
+  }
+  auto allow = handler.at("allow").get<std::vector<std::string>>();
+  return runtime.execute(textOf(handler, "source"), {std::move(allow)}, context);
 }
 
-int runAll(app::EngineChoice choice) {
+std::string run(Runtime& runtime, const ChangingByAlias& extensions, const json& handler) {
+  const auto result = execute(runtime, extensions, handler);
+  if (!result) return app::toJson(result.error());
+  runtime.dropSuspended(result->suspensionId);
+  std::string report = app::toJson(*result);
+  report.pop_back();  // the brace
+  return report + R"(,"log":)" + describeLog(result->log) + "}";
+}
+
+int complain(const std::string& what) {
+  std::cerr << "differential_batch: " << what << '\n';
+  return 1;
+}
+
+int runAll(EngineChoice choice) {
+  std::vector<json> handlers;
+  for (std::string line; std::getline(std::cin, line);) handlers.push_back(json::parse(line));
+  auto extensions = makeExtensions(handlers);
+  if (!extensions) return complain(extensions.error().message);
   RuntimeConfig config;
   config.timeout = kTimeout;
-  auto engines = app::makeEngines(config, choice);
-  auto sandbox = engines ? js::JsSandbox::make(*engines->js) : engines.error();
-  if (!sandbox) {
-    std::cerr << "differential_batch: " << sandbox.error().message << '\n';
-    return 1;
+  config.maxInstances = 1;
+  config.cacheDir.clear();
+  RuntimeDependencies outside;
+  outside.engine = choice;
+  outside.extensions = {extensions->begin(), extensions->end()};
+  auto runtime = RuntimeAccess::make(config, std::move(outside));
+  if (!runtime) return complain(runtime.error().message);
+  // Flushed, so that a crash shows whose it was.
+  for (const json& handler : handlers) {
+    std::cout << run(**runtime, *extensions, handler) << std::endl;
   }
-  for (std::string line; std::getline(std::cin, line);) {
-    // Flushed, so that a crash shows whose it was.
-    std::cout << run(**sandbox, json::parse(line)) << std::endl;
-    if ((*sandbox)->restore()) continue;
-    std::cerr << "differential_batch: the sandbox could not be restored\n";
-    return 1;
-  }
-  return 0;
+  const uint64_t discarded = (*runtime)->stats().instancesDiscarded;
+  return discarded == 0 ? 0 : complain("the sandbox could not be restored");
 }
 
-std::optional<app::EngineChoice> parseEngine(std::string_view name) {
-  if (name == "native") return app::EngineChoice::kNative;
-  if (name == "checked") return app::EngineChoice::kChecked;
+std::optional<EngineChoice> parseEngine(std::string_view name) {
+  if (name == "native") return EngineChoice::kNative;
+  if (name == "checked") return EngineChoice::kChecked;
   return std::nullopt;
 }
 

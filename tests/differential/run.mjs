@@ -29,18 +29,18 @@ function runProgram([program, ...args], input, output) {
 
 // What all three say of a call.
 function outline(result) {
-  const { status, value, stateMutations, events, viewCommands, suspension, log } = result;
+  const { status, value, stateMutations, events, viewCommands, log } = result;
   const hostCalls = result.hostCalls ?? result.metrics?.hostCalls ?? {};
   const counts = ['log', 'emit', 'view', 'ext', 'state'].map((kind) => hostCalls[kind] ?? 0);
   const { code, message, stack, location } = result.error ?? {};
   const error = [code, message, stack, location?.line, location?.column];
-  return JSON.stringify(
-    { status, value, stateMutations, events, viewCommands, suspension, error, log, counts });
+  return JSON.stringify({ status, value, stateMutations, events, viewCommands,
+    pending: result.suspension?.pending, error, log, counts });
 }
 
-// All that an engine says, without what it measured.
-function withoutMetrics({ metrics, ...rest }) {
-  return JSON.stringify(rest);
+// All that an engine says, without what it measured, or made up.
+function withoutMetrics({ metrics, suspension, ...rest }) {
+  return JSON.stringify({ ...rest, pending: suspension?.pending });
 }
 
 function differs({ native, checked, oracle }) {

@@ -50,6 +50,16 @@ class CopiedMemory final : public GuestMemory {
     return builder.take();
   }
 
+  Difference changes(std::span<const AddressRange> dead) const override {
+    DifferenceBuilder builder(dead);
+    ImageContent content(*current_);
+    for (uint64_t at = 0; at < size_; at += kPageBytes) {
+      const auto page = static_cast<GuestAddress>(at);
+      builder.comparePage(page, base_ + at, content.page(page));
+    }
+    return builder.take();
+  }
+
   bool restore(const std::shared_ptr<const Image>& image) override {
     const auto content = image->base().file().bytes();
     std::memcpy(base_, content.data(), content.size());

@@ -47,7 +47,10 @@ class GuestMemory {
 
   // Content becomes that of a new base image, from which it differs in nothing but `dead`.
   [[nodiscard]] virtual bool adopt(const std::shared_ptr<const Image>& base) = 0;
+  // With the base of the current image.
   virtual Difference compare(std::span<const AddressRange> dead) const = 0;
+  // With the current image itself.
+  virtual Difference changes(std::span<const AddressRange> dead) const = 0;
   [[nodiscard]] virtual bool restore(const std::shared_ptr<const Image>& image) = 0;
   [[nodiscard]] virtual bool trim() = 0;
 

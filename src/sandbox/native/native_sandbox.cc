@@ -145,6 +145,28 @@ bool NativeSandbox::restore(const std::shared_ptr<const Image>& image) {
   return true;
 }
 
+Delta NativeSandbox::captureDelta(std::span<const AddressRange> dead) const {
+  return {memory_->size(), readGlobals(), memory_->changes(dead)};
+}
+
+bool NativeSandbox::apply(const Delta& delta) {
+  const bool fits = !lost_ && delta.memoryBytes <= maxPages_ * kWasmPageBytes &&
+                    delta.memoryBytes >= memory_->size() &&
+                    delta.globals.size() == module_.globalCount && memory_->grow(delta.memoryBytes);
+  const auto& runs = delta.difference.runs;
+  const bool isInside =
+      runs.empty() || uint64_t{runs.back().begin} + runs.back().bytes <= delta.memoryBytes;
+  lost_ = lost_ || !fits || !isInside;
+  for (size_t i = 0; i < runs.size() && !lost_; ++i) {
+    lost_ = !memory_->prepareWrite(runs[i].begin, runs[i].bytes);
+  }
+  if (lost_) return false;
+  delta.difference.applyTo(memory_->base());
+  writeGlobals(delta.globals);
+  setMemoryView(memory_->size() / kWasmPageBytes);
+  return true;
+}
+
 void NativeSandbox::trim() {
   if (!memory_->trim()) lost_ = true;
   stack_.discard();

@@ -30,6 +30,8 @@ class NativeSandbox final : public Sandbox {
   uint64_t refusedGrowth() const override { return refusedGrowth_; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange> dead) override;
   bool restore(const std::shared_ptr<const Image>& image) override;
+  Delta captureDelta(std::span<const AddressRange> dead) const override;
+  bool apply(const Delta& delta) override;
   void trim() override;
   void requestStop() noexcept override;
   void clearStop() noexcept override;

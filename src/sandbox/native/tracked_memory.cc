@@ -85,6 +85,7 @@ class TrackedMemory final : public GuestMemory {
 
   bool adopt(const std::shared_ptr<const Image>& base) override;
   Difference compare(std::span<const AddressRange> dead) const override;
+  Difference changes(std::span<const AddressRange> dead) const override;
   bool restore(const std::shared_ptr<const Image>& image) override;
   bool trim() override;
 
@@ -167,6 +168,22 @@ Difference TrackedMemory::compare(std::span<const AddressRange> dead) const {
   }
   for (uint64_t at = baseBytes(); at < size_; at += kPageBytes) {
     builder.comparePage(static_cast<GuestAddress>(at), base_ + at, nullptr);
+  }
+  return builder.take();
+}
+
+Difference TrackedMemory::changes(std::span<const AddressRange> dead) const {
+  DifferenceBuilder builder(dead);
+  std::vector<uint32_t> pages = openPages_;
+  std::sort(pages.begin(), pages.end());
+  ImageContent content(*current_);
+  for (const uint32_t page : pages) {
+    const auto at = static_cast<GuestAddress>(page * kPageBytes);
+    builder.comparePage(at, base_ + at, hot_ ? source_[page] : content.page(at));
+  }
+  for (uint64_t at = baseBytes(); at < size_; at += kPageBytes) {
+    const auto page = static_cast<GuestAddress>(at);
+    builder.comparePage(page, base_ + at, content.page(page));
   }
   return builder.take();
 }

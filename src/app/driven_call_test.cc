@@ -1,5 +1,3 @@
-#include "app/call_driver.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,41 +5,34 @@
 #include <string>
 #include <vector>
 
-#include "app/engines.h"
-#include "base/rights.h"
+#include "app/ext_stub.h"
+#include "runtime/runtime_parts.h"
 
 namespace nexus::app {
 namespace {
 
+using runtime::EngineChoice;
 using ::testing::ElementsAre;
 
-class CallDriverTest : public testing::TestWithParam<EngineChoice> {
+// Calls whose extensions answer from a stub, on every engine.
+class DrivenCallTest : public testing::TestWithParam<EngineChoice> {
  protected:
-  CallDriverTest() : engines_(makeEngines({}, GetParam())) {
-    auto sandbox = js::JsSandbox::make(*engines_->js);
-    if (sandbox) sandbox_ = std::move(*sandbox);
-    const std::vector<std::string> tokens = {"state:read:*", "state:write:*", "events:emit:*",
-                                             "view:update:*", "ext:*"};
-    rights_ = *Rights::parse(tokens);
-  }
-
   ExecutionResult drive(std::string_view source, std::string_view stub,
                         std::string_view state = "{}") {
-    const auto handler = sandbox_->compile(source);
-    if (!handler) return ExecutionResult{.error = handler.error()};
-    ExecutionResult result =
-        driveCall(*sandbox_, **handler, {.state = *StateSnapshot::parse(state), .rights = &rights_},
-                  *ExtStub::parse(stub, "stub"));
-    EXPECT_TRUE(sandbox_->restore());
-    return result;
+    RuntimeDependencies dependencies;
+    dependencies.engine = GetParam();
+    dependencies.extensions = *ExtStub::parse(stub, "stub");
+    auto runtime = RuntimeAccess::make({}, std::move(dependencies));
+    if (!runtime) return ExecutionResult{.error = runtime.error()};
+    CallContext context;
+    context.state = *StateSnapshot::parse(state);
+    return (*runtime)->execute(
+        source, {{"state:read:*", "state:write:*", "events:emit:*", "view:update:*", "ext:*"}},
+        context);
   }
-
-  Result<Engines> engines_;
-  std::unique_ptr<js::JsSandbox> sandbox_;
-  Rights rights_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Engines, CallDriverTest,
+INSTANTIATE_TEST_SUITE_P(Engines, DrivenCallTest,
                          testing::Values(EngineChoice::kNative, EngineChoice::kChecked),
                          [](const auto& choice) {
                            return choice.param == EngineChoice::kNative ? "Native" : "Checked";
@@ -77,13 +68,13 @@ std::vector<std::string> pendingOf(const ExecutionResult& result) {
   return requests;
 }
 
-TEST_P(CallDriverTest, WithoutRequestsItIsOneRun) {
+TEST_P(DrivenCallTest, WithoutRequestsItIsOneRun) {
   const ExecutionResult result = drive("$state.a = 1; return 2", "{}");
   EXPECT_EQ(outcomeOf(result), "2");
   EXPECT_THAT(changesOf(result), ElementsAre("a=1"));
 }
 
-TEST_P(CallDriverTest, RequestsAreAnsweredToTheEnd) {
+TEST_P(DrivenCallTest, RequestsAreAnsweredToTheEnd) {
   const ExecutionResult result = drive(R"(
     const one = await $ext.x.one();
     const [two, no] = await Promise.all([$ext.x.two(), $ext.x.no().catch((e) => e.message)]);
@@ -96,7 +87,7 @@ TEST_P(CallDriverTest, RequestsAreAnsweredToTheEnd) {
   EXPECT_EQ(result.metrics.hostCalls.ext, 3u);
 }
 
-TEST_P(CallDriverTest, OfEachKeyTheLastChangeInTheOrderOfTheFirstWrite) {
+TEST_P(DrivenCallTest, OfEachKeyTheLastChangeInTheOrderOfTheFirstWrite) {
   const ExecutionResult result = drive(R"(
     $state.b = 1; $state.a = 1; delete $state.old;
     await $ext.x.one();
@@ -108,7 +99,7 @@ TEST_P(CallDriverTest, OfEachKeyTheLastChangeInTheOrderOfTheFirstWrite) {
   EXPECT_THAT(changesOf(result), ElementsAre("-b", "a=2", "old=3", "c=3"));
 }
 
-TEST_P(CallDriverTest, TheStateFollowsTheCall) {
+TEST_P(DrivenCallTest, TheStateFollowsTheCall) {
   const ExecutionResult result = drive(R"(
     const seen = [];
     for (let i = 0; i < 3; i++) {
@@ -124,7 +115,7 @@ TEST_P(CallDriverTest, TheStateFollowsTheCall) {
   EXPECT_THAT(changesOf(result), ElementsAre("items=[0,1,2]", "-gone"));
 }
 
-TEST_P(CallDriverTest, EventsCommandsAndLogKeepTheirOrder) {
+TEST_P(DrivenCallTest, EventsCommandsAndLogKeepTheirOrder) {
   const ExecutionResult result = drive(R"(
     for (const i of [1, 2, 3]) {
       $emit('e' + i); $emit('f' + i); $view.focus('v' + i); $log('l' + i);
@@ -140,7 +131,7 @@ TEST_P(CallDriverTest, EventsCommandsAndLogKeepTheirOrder) {
   EXPECT_EQ(result.log[2].message, "l3");
 }
 
-TEST_P(CallDriverTest, WhatNobodyAnswersLeavesItSuspended) {
+TEST_P(DrivenCallTest, WhatNobodyAnswersLeavesItSuspended) {
   const ExecutionResult result = drive("$state.a = 1; $emit('e'); await $ext.y.z()", kStub);
   EXPECT_EQ(result.status(), CallStatus::kSuspended);
   EXPECT_THAT(pendingOf(result), ElementsAre("1 y.z"));
@@ -148,7 +139,7 @@ TEST_P(CallDriverTest, WhatNobodyAnswersLeavesItSuspended) {
   EXPECT_THAT(eventsOf(result), ElementsAre("e"));
 }
 
-TEST_P(CallDriverTest, PartlyAnsweredItWaitsForWhatIsLeft) {
+TEST_P(DrivenCallTest, PartlyAnsweredItWaitsForWhatIsLeft) {
   const ExecutionResult result = drive(R"(
     const ask = async (request) => { const got = await request; $state[got.n ?? got] = true; };
     await Promise.all([ask($ext.y.a()), ask($ext.x.one()), ask($ext.y.b()), ask($ext.x.two())]);
@@ -159,7 +150,7 @@ TEST_P(CallDriverTest, PartlyAnsweredItWaitsForWhatIsLeft) {
   EXPECT_THAT(changesOf(result), ElementsAre("1=true", "2=true"));
 }
 
-TEST_P(CallDriverTest, AnErrorKeepsWhatWasHandedOverAndDropsTheRest) {
+TEST_P(DrivenCallTest, AnErrorKeepsWhatWasHandedOverAndDropsTheRest) {
   const ExecutionResult result = drive(R"(
     $state.a = 1; $emit('before'); $view.focus('v'); $log('one');
     await $ext.x.one();
@@ -189,14 +180,14 @@ TEST_P(CallDriverTest, AnErrorKeepsWhatWasHandedOverAndDropsTheRest) {
   EXPECT_EQ(thrown.log[0].message, "last words");
 }
 
-TEST_P(CallDriverTest, TheMetricsAreThoseOfTheWholeCall) {
+TEST_P(DrivenCallTest, TheMetricsAreThoseOfTheWholeCall) {
   const ExecutionResult result =
       drive("for (let i = 0; i < 10; i++) { $log(i); await $ext.x.one() }", kStub);
   EXPECT_EQ(result.metrics.hostCalls.log, 10u);
   EXPECT_EQ(result.metrics.hostCalls.ext, 10u);
 }
 
-TEST_P(CallDriverTest, WhoAsksForEverIsEndedByALimit) {
+TEST_P(DrivenCallTest, WhoAsksForEverIsEndedByALimit) {
   const ExecutionResult result = drive("for (;;) await $ext.x.one()", kStub);
   EXPECT_EQ(outcomeOf(result), "RESOURCE_LIMIT max_host_calls is 10000, the call reached 10001");
 }

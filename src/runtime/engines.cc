@@ -1,9 +1,9 @@
-#include "app/engines.h"
+#include "runtime/engines.h"
 
 #include "sandbox/native/native_engine.h"
 #include "sandbox/native/quickjs_modules.h"
 
-namespace nexus::app {
+namespace nexus::runtime {
 namespace {
 
 Status start(Engines& engines, const RuntimeConfig& config) {
@@ -32,4 +32,4 @@ Result<Engines> makeEngines(const RuntimeConfig& config, EngineChoice choice) {
   return engines;
 }
 
-}  // namespace nexus::app
+}  // namespace nexus::runtime

@@ -1,4 +1,4 @@
-// Everything that a command needs to run handlers, in the order in which it must be taken apart.
+// An engine and what it needs to run handlers, in the order in which they are put together.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 #include "sandbox/deadline_watch.h"
 #include "sandbox/engine.h"
 
-namespace nexus::app {
+namespace nexus::runtime {
 
 struct Engines {
   std::unique_ptr<sandbox::Engine> engine;
@@ -30,4 +30,4 @@ enum class EngineChoice {
 
 Result<Engines> makeEngines(const RuntimeConfig& config, EngineChoice choice = EngineChoice::kBest);
 
-}  // namespace nexus::app
+}  // namespace nexus::runtime

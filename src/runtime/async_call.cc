@@ -1,0 +1,49 @@
+#include "runtime/async_call.h"
+
+#include <new>
+#include <utility>
+
+namespace nexus::runtime {
+
+AsyncCall::AsyncCall(const CallSurroundings& surroundings, WorkerPool& workers,
+                     CallRun::Terms terms, Begin begin, Completion completion)
+    : around_(surroundings),
+      workers_(workers),
+      stop_(terms.limit.stop),
+      begin_(std::move(begin)),
+      completion_(std::move(completion)) {
+  run_.emplace(surroundings, std::move(terms));
+}
+
+void AsyncCall::run() noexcept {
+  try {
+    runOnce();
+  } catch (const std::bad_alloc&) {
+    run_->fail(outOfMemory());
+    complete(run_->finish());
+  }
+}
+
+void AsyncCall::runOnce() {
+  onStop_.reset();
+  const bool begins = begin_ != nullptr;
+  const CallRun::Step step = begins ? std::exchange(begin_, nullptr)(*run_) : run_->goOn();
+  if (step == CallRun::Step::kWaits) return wait();
+  complete(run_->finish());
+}
+
+// Nothing of this object is touched after the last line: another thread may run it by then.
+void AsyncCall::wait() {
+  const std::shared_ptr<Inbox> inbox = run_->inbox();
+  if (stop_.stop_possible()) onStop_.emplace(stop_, WakeUp{inbox});
+  inbox->whenSomethingComes([self = shared_from_this()] { self->workers_.submitAlways(self); });
+}
+
+// The result first, then the instance is restored.
+void AsyncCall::complete(ExecutionResult result) noexcept {
+  const Completion completion = std::exchange(completion_, nullptr);
+  if (completion) completion(std::move(result));
+  run_.reset();
+}
+
+}  // namespace nexus::runtime

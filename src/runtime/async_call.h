@@ -1,0 +1,47 @@
+// A call that nobody waits for: it runs on the workers' threads, and is nowhere while it waits
+// itself.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "nexus/runtime.h"
+#include "runtime/call_run.h"
+#include "runtime/worker_pool.h"
+
+namespace nexus::runtime {
+
+class AsyncCall final : public WorkerPool::Task, public std::enable_shared_from_this<AsyncCall> {
+ public:
+  // What it does first, on a worker: begins the run, whichever way.
+  using Begin = std::function<CallRun::Step(CallRun& run)>;
+
+  AsyncCall(const CallSurroundings& surroundings, WorkerPool& workers, CallRun::Terms terms,
+            Begin begin, Completion completion);
+
+  void run() noexcept override;
+
+ private:
+  struct WakeUp {
+    std::shared_ptr<Inbox> inbox;
+    void operator()() const { inbox->wakeUp(); }
+  };
+
+  void runOnce();
+  void wait();
+  void complete(ExecutionResult result) noexcept;
+
+  const CallSurroundings& around_;
+  WorkerPool& workers_;
+  const std::stop_token stop_;
+  Begin begin_;  // until it has begun
+  Completion completion_;
+  std::optional<CallRun> run_;
+  std::optional<std::stop_callback<WakeUp>> onStop_;
+};
+
+}  // namespace nexus::runtime

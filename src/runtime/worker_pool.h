@@ -1,0 +1,60 @@
+// The threads that run calls which nobody waits for, and the line in front of them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "nexus/result.h"
+
+namespace nexus::runtime {
+
+// Thread-safe.
+class WorkerPool {
+ public:
+  class Task {
+   public:
+    Task() = default;
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
+    virtual ~Task() = default;
+    // On one of the threads.
+    virtual void run() noexcept = 0;
+  };
+
+  WorkerPool(uint64_t threads, uint64_t maxQueue);
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+  ~WorkerPool();
+
+  // Something new. kUnavailable when maxQueue tasks wait already, or after stop().
+  Status submit(std::shared_ptr<Task> task);
+  // What has begun and goes on: never refused. Must not come after stop().
+  void submitAlways(std::shared_ptr<Task> task);
+
+  uint64_t queued() const;
+
+  // Nothing new from now on.
+  void refuse();
+  // Runs all that waits, and returns when the threads have ended. Not from one of them.
+  void stop();
+
+ private:
+  void run();
+  void push(std::shared_ptr<Task> task) NEXUS_REQUIRES(mutex_);
+
+  const uint64_t maxQueue_;
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::deque<std::shared_ptr<Task>> tasks_ NEXUS_GUARDED_BY(mutex_);
+  uint64_t sleeping_ NEXUS_GUARDED_BY(mutex_) = 0;
+  bool isRefusing_ NEXUS_GUARDED_BY(mutex_) = false;
+  bool isStopped_ NEXUS_GUARDED_BY(mutex_) = false;
+  Mutex joining_;
+  std::vector<std::thread> threads_ NEXUS_GUARDED_BY(joining_);
+};
+
+}  // namespace nexus::runtime
