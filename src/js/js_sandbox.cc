@@ -53,20 +53,19 @@ bool JsSandbox::restore() {
   // An idle sandbox holds nothing of its last call, on neither side.
   host_->beginCall();
   isSuspended_ = false;
-  dirty_ = true;
-  if (!sandbox_->restore(image_)) return false;
+  if (dirty_ && !sandbox_->restore(image_)) return false;
   dirty_ = false;
   return true;
 }
 
 bool JsSandbox::restoreTo(const std::shared_ptr<const sandbox::Image>& image) {
   image_ = image;
+  dirty_ = true;
   return restore();
 }
 
 JsSandbox::TimedRun::TimedRun(JsSandbox& sandbox, const RunLimit& limit)
     : sandbox_(sandbox), start_(Clock::now()) {
-  sandbox.dirty_ = true;
   sandbox.stepsToPollAtStart_ = sandbox.stepsToNextPoll();
   auto timeout = sandbox.engine_.config().timeout;
   if (limit.timeout && (timeout.count() == 0 || *limit.timeout < timeout)) timeout = *limit.timeout;
@@ -153,10 +152,12 @@ Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInpu
   }
 }
 
-SuspendedCall JsSandbox::suspend(std::shared_ptr<const Handler> handler) {
+Result<SuspendedCall> JsSandbox::suspend(std::shared_ptr<const Handler> handler) {
   isSuspended_ = false;
-  return {std::move(handler), sandbox_->captureDelta(deadRanges(engine_.base())),
-          std::move(host_->book())};
+  auto delta = sandbox_->takeDelta(deadRanges(engine_.base()));
+  if (!delta) return cannotRestore();
+  dirty_ = false;
+  return SuspendedCall{std::move(handler), std::move(*delta), std::move(host_->book())};
 }
 
 Result<ExecutionResult> JsSandbox::resume(SuspendedCall& call, const CallInput& input,

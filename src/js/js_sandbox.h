@@ -109,9 +109,9 @@ class JsSandbox {
   Result<ExecutionResult> resume(const Handler& handler, const CallInput& input,
                                  std::span<const Settlement> settlements);
 
-  // Takes the call that the last invoke or resume left suspended out of the sandbox, which is to be
-  // restored next; `handler` is the same one.
-  SuspendedCall suspend(std::shared_ptr<const Handler> handler);
+  // Takes the call that the last invoke or resume left suspended out of the sandbox, which is
+  // restored by that; `handler` is the same one. kUnavailable: it cannot be restored.
+  Result<SuspendedCall> suspend(std::shared_ptr<const Handler> handler);
   // Puts a call back, into this sandbox or another one of the engine, and goes on with it as above.
   // Refused, `call` stays as it was; else its book is taken.
   Result<ExecutionResult> resume(SuspendedCall& call, const CallInput& input,
@@ -122,7 +122,10 @@ class JsSandbox {
   [[nodiscard]] bool restore();
 
   // Gives back memory that an idle sandbox does not need.
-  void trim() { sandbox_->trim(); }
+  void trim() {
+    dirty_ = true;
+    sandbox_->trim();
+  }
 
   // Ends the present call with kCancelled; false when there is none.
   bool cancel() { return slot_->cancel(); }
@@ -179,7 +182,11 @@ class JsSandbox {
 
   explicit JsSandbox(JsEngine& engine) : engine_(engine) {}
 
-  Guest makeGuest() { return Guest(*sandbox_, engine_.api(), engine_.base().anchors); }
+  // The only way into the guest: whoever has it may write.
+  Guest makeGuest() {
+    dirty_ = true;
+    return Guest(*sandbox_, engine_.api(), engine_.base().anchors);
+  }
   bool restoreTo(const std::shared_ptr<const sandbox::Image>& image);
 
   ExecutionResult invokeOnce(const Handler& handler, const CallInput& input);
@@ -231,7 +238,7 @@ class JsSandbox {
   std::unique_ptr<sandbox::DeadlineWatch::Slot> slot_;
   std::shared_ptr<const sandbox::Image> image_;  // what restore() returns to
   int64_t stepsToPollAtStart_ = 0;
-  bool dirty_ = false;
+  bool dirty_ = false;  // the content may be another than the image's
   bool isSuspended_ = false;
   std::chrono::milliseconds timeout_{0};  // of the present call; 0 = none
 };

@@ -159,8 +159,9 @@ void CallRun::makeRequests() {
 
 CallRun::Step CallRun::putAway() {
   const bool waits = isAnswered();
-  Suspension suspension{(*lease_)->suspend(handler_), rights_, waits ? inbox_ : nullptr, {}};
-  auto id = around_.suspensions.put(std::move(suspension));
+  auto call = (*lease_)->suspend(handler_);
+  if (!call) return fail(std::move(call).error());
+  auto id = around_.suspensions.put({std::move(*call), rights_, waits ? inbox_ : nullptr, {}});
   if (!id) return fail(std::move(id).error());
   id_ = *id;
   if (!waits) {

@@ -61,7 +61,7 @@ Result<ExecutionResult> WasmInstance::resume(const js::Handler& handler, const j
   return result;
 }
 
-js::SuspendedCall WasmInstance::suspend(std::shared_ptr<const js::Handler> handler) {
+Result<js::SuspendedCall> WasmInstance::suspend(std::shared_ptr<const js::Handler> handler) {
   return sandbox_->suspend(std::move(handler));
 }
 

@@ -43,7 +43,7 @@ class WasmInstance {
   Result<ExecutionResult> resume(const js::Handler& handler, const js::CallInput& input,
                                  std::span<const js::Settlement> settlements);
   // Takes a call out that the last step left suspended.
-  js::SuspendedCall suspend(std::shared_ptr<const js::Handler> handler);
+  Result<js::SuspendedCall> suspend(std::shared_ptr<const js::Handler> handler);
   Result<ExecutionResult> resume(js::SuspendedCall& call, const js::CallInput& input,
                                  std::span<const js::Settlement> settlements);
   Result<std::shared_ptr<const js::Handler>> compile(std::string_view source,

@@ -38,7 +38,7 @@ class RecordingSandbox : public Sandbox {
   uint64_t memoryBytes() const override { return 0; }
   Tainted<uint64_t> global(GlobalId) const override { return {}; }
   uint64_t refusedGrowth() const override { return 0; }
-  Delta captureDelta(std::span<const AddressRange>) const override { return {}; }
+  std::optional<Delta> takeDelta(std::span<const AddressRange>) override { return {}; }
   bool apply(const Delta&) override { return false; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange>) override {
     return Error{};

@@ -7,24 +7,13 @@ namespace nexus::sandbox {
 namespace {
 
 constexpr size_t kWordBytes = 8;
-// Compared at once: a cache line.
-constexpr size_t kBlockBytes = 64;
+// Compared at once: most of a page that was written to at all is as it was.
+constexpr size_t kBlockBytes = 256;
 
 constexpr std::byte kZeroPage[kPageBytes]{};
 
-uint64_t loadWord(const std::byte* from) {
-  uint64_t word = 0;
-  std::memcpy(&word, from, sizeof word);
-  return word;
-}
-
-// Without branches, so that the compiler takes whole registers.
-bool isSameBlock(const std::byte* left, const std::byte* right) {
-  uint64_t differing = 0;
-  for (size_t at = 0; at < kBlockBytes; at += kWordBytes) {
-    differing |= loadWord(left + at) ^ loadWord(right + at);
-  }
-  return differing == 0;
+bool isSameWord(const std::byte* left, const std::byte* right) {
+  return std::memcmp(left, right, kWordBytes) == 0;
 }
 
 }  // namespace
@@ -35,6 +24,50 @@ void Difference::applyTo(std::byte* memory) const {
     std::memcpy(memory + run.begin, from, run.bytes);
     from += run.bytes;
   }
+}
+
+void DifferenceBuilder::comparePage(GuestAddress address, const std::byte* current,
+                                    const std::byte* original) {
+  const Dead dead = deadPartOf(address);
+  if (dead == Dead::kAll) return;
+  if (original == nullptr) original = kZeroPage;
+  for (size_t at = 0; at < kPageBytes; at += kBlockBytes) {
+    if (std::memcmp(current + at, original + at, kBlockBytes) == 0) continue;
+    compareBlock(static_cast<GuestAddress>(address + at), current + at, original + at, dead);
+  }
+}
+
+void DifferenceBuilder::takePage(GuestAddress address, std::byte* current,
+                                 const std::byte* original) {
+  const Dead dead = deadPartOf(address);
+  if (dead == Dead::kAll) {
+    std::memcpy(current, original, kPageBytes);
+    return;
+  }
+  for (size_t at = 0; at < kPageBytes; at += kBlockBytes) {
+    if (std::memcmp(current + at, original + at, kBlockBytes) == 0) continue;
+    compareBlock(static_cast<GuestAddress>(address + at), current + at, original + at, dead);
+    std::memcpy(current + at, original + at, kBlockBytes);
+  }
+}
+
+void DifferenceBuilder::compareBlock(GuestAddress at, const std::byte* current,
+                                     const std::byte* original, Dead dead) {
+  for (size_t offset = 0; offset < kBlockBytes; offset += kWordBytes) {
+    if (isSameWord(current + offset, original + offset)) continue;
+    const auto word = static_cast<GuestAddress>(at + offset);
+    if (dead == Dead::kNothing || !isDead(word)) append(word, current + offset);
+  }
+}
+
+DifferenceBuilder::Dead DifferenceBuilder::deadPartOf(GuestAddress page) const {
+  const uint64_t end = uint64_t{page} + kPageBytes;
+  Dead part = Dead::kNothing;
+  for (const AddressRange& range : dead_) {
+    if (range.begin <= page && end <= range.end) return Dead::kAll;
+    if (range.begin < end && page < range.end) part = Dead::kSome;
+  }
+  return part;
 }
 
 bool DifferenceBuilder::isDead(GuestAddress word) const {
@@ -48,31 +81,6 @@ void DifferenceBuilder::append(GuestAddress word, const std::byte* from) {
   if (runs.empty() || runs.back().begin + runs.back().bytes != word) runs.push_back({word, 0});
   runs.back().bytes += kWordBytes;
   difference_.bytes.insert(difference_.bytes.end(), from, from + kWordBytes);
-}
-
-bool DifferenceBuilder::isWhollyDead(GuestAddress page) const {
-  return std::any_of(dead_.begin(), dead_.end(), [page](const AddressRange& range) {
-    return page >= range.begin && uint64_t{page} + kPageBytes <= range.end;
-  });
-}
-
-void DifferenceBuilder::comparePage(GuestAddress address, const std::byte* current,
-                                    const std::byte* original) {
-  if (isWhollyDead(address)) return;
-  if (original == nullptr) original = kZeroPage;
-  for (size_t offset = 0; offset < kPageBytes; offset += kBlockBytes) {
-    if (isSameBlock(current + offset, original + offset)) continue;
-    compareBlock(static_cast<GuestAddress>(address + offset), current + offset, original + offset);
-  }
-}
-
-void DifferenceBuilder::compareBlock(GuestAddress at, const std::byte* current,
-                                     const std::byte* original) {
-  for (size_t offset = 0; offset < kBlockBytes; offset += kWordBytes) {
-    const auto word = static_cast<GuestAddress>(at + offset);
-    if (loadWord(current + offset) == loadWord(original + offset) || isDead(word)) continue;
-    append(word, current + offset);
-  }
 }
 
 }  // namespace nexus::sandbox

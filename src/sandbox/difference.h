@@ -41,12 +41,17 @@ class DifferenceBuilder {
 
   // `original` null: the base holds zeros there.
   void comparePage(GuestAddress address, const std::byte* current, const std::byte* original);
+  // The same; and `current` becomes what `original` is, also where it is dead.
+  void takePage(GuestAddress address, std::byte* current, const std::byte* original);
   Difference take() { return std::move(difference_); }
 
  private:
-  bool isWhollyDead(GuestAddress page) const;
+  enum class Dead { kNothing, kSome, kAll };
+
+  Dead deadPartOf(GuestAddress page) const;
   bool isDead(GuestAddress word) const;
-  void compareBlock(GuestAddress at, const std::byte* current, const std::byte* original);
+  void compareBlock(GuestAddress at, const std::byte* current, const std::byte* original,
+                    Dead dead);
   void append(GuestAddress word, const std::byte* from);
 
   std::span<const AddressRange> dead_;

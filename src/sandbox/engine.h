@@ -126,8 +126,9 @@ class Sandbox {
   // discard it.
   [[nodiscard]] virtual bool restore(const std::shared_ptr<const Image>& image) = 0;
 
-  // What the present content adds to the image that was restored last; `dead` as in capture().
-  virtual Delta captureDelta(std::span<const AddressRange> dead) const = 0;
+  // Restores to the image that was restored last, and returns what the content had added to it;
+  // `dead` as in capture(). Empty: as when restore() is false.
+  virtual std::optional<Delta> takeDelta(std::span<const AddressRange> dead) = 0;
   // After a restore to that image: the content becomes what it was then, but for what was dead.
   // False as in restore().
   [[nodiscard]] virtual bool apply(const Delta& delta) = 0;

@@ -123,8 +123,9 @@ class FaultySandbox final : public sandbox::Sandbox {
   bool restore(const std::shared_ptr<const sandbox::Image>& image) override {
     return engine_.allows(FaultyEngine::Step::kRestore) && real_->restore(image);
   }
-  sandbox::Delta captureDelta(std::span<const sandbox::AddressRange> dead) const override {
-    return real_->captureDelta(dead);
+  std::optional<sandbox::Delta> takeDelta(std::span<const sandbox::AddressRange> dead) override {
+    if (!engine_.allows(FaultyEngine::Step::kRestore)) return std::nullopt;
+    return real_->takeDelta(dead);
   }
   bool apply(const sandbox::Delta& delta) override {
     return engine_.allows(FaultyEngine::Step::kRestore) && real_->apply(delta);

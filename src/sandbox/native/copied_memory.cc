@@ -50,13 +50,14 @@ class CopiedMemory final : public GuestMemory {
     return builder.take();
   }
 
-  Difference changes(std::span<const AddressRange> dead) const override {
+  std::optional<Difference> takeChanges(std::span<const AddressRange> dead) override {
     DifferenceBuilder builder(dead);
     ImageContent content(*current_);
     for (uint64_t at = 0; at < size_; at += kPageBytes) {
       const auto page = static_cast<GuestAddress>(at);
       builder.comparePage(page, base_ + at, content.page(page));
     }
+    if (!restore(current_)) return std::nullopt;
     return builder.take();
   }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "nexus/result.h"
@@ -49,9 +50,9 @@ class GuestMemory {
   [[nodiscard]] virtual bool adopt(const std::shared_ptr<const Image>& base) = 0;
   // With the base of the current image.
   virtual Difference compare(std::span<const AddressRange> dead) const = 0;
-  // With the current image itself.
-  virtual Difference changes(std::span<const AddressRange> dead) const = 0;
   [[nodiscard]] virtual bool restore(const std::shared_ptr<const Image>& image) = 0;
+  // Restores to the current image, and returns what differed from it. Empty: not restored.
+  virtual std::optional<Difference> takeChanges(std::span<const AddressRange> dead) = 0;
   [[nodiscard]] virtual bool trim() = 0;
 
   const std::shared_ptr<const Image>& current() const { return current_; }

@@ -139,14 +139,28 @@ bool NativeSandbox::restore(const std::shared_ptr<const Image>& image) {
     lost_ = true;
     return false;
   }
-  writeGlobals(image->globals());
-  setMemoryView(memory_->size() / kWasmPageBytes);
-  refusedGrowth_ = 0;
+  finishRestore();
   return true;
 }
 
-Delta NativeSandbox::captureDelta(std::span<const AddressRange> dead) const {
-  return {memory_->size(), readGlobals(), memory_->changes(dead)};
+// What is not in its memory.
+void NativeSandbox::finishRestore() {
+  writeGlobals(memory_->current()->globals());
+  setMemoryView(memory_->size() / kWasmPageBytes);
+  refusedGrowth_ = 0;
+}
+
+std::optional<Delta> NativeSandbox::takeDelta(std::span<const AddressRange> dead) {
+  if (lost_) return std::nullopt;
+  Delta delta{memory_->size(), readGlobals(), {}};
+  auto changes = memory_->takeChanges(dead);
+  if (!changes) {
+    lost_ = true;
+    return std::nullopt;
+  }
+  delta.difference = std::move(*changes);
+  finishRestore();
+  return delta;
 }
 
 bool NativeSandbox::apply(const Delta& delta) {

@@ -30,7 +30,7 @@ class NativeSandbox final : public Sandbox {
   uint64_t refusedGrowth() const override { return refusedGrowth_; }
   Result<std::shared_ptr<const Image>> capture(std::span<const AddressRange> dead) override;
   bool restore(const std::shared_ptr<const Image>& image) override;
-  Delta captureDelta(std::span<const AddressRange> dead) const override;
+  std::optional<Delta> takeDelta(std::span<const AddressRange> dead) override;
   bool apply(const Delta& delta) override;
   void trim() override;
   void requestStop() noexcept override;
@@ -43,6 +43,7 @@ class NativeSandbox final : public Sandbox {
  private:
   void setMemoryView(uint64_t pages);
   std::vector<uint64_t> readGlobals() const;
+  void finishRestore();
   void writeGlobals(std::span<const uint64_t> values);
 
   const NexusNativeModule& module_;

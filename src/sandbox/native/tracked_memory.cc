@@ -85,8 +85,8 @@ class TrackedMemory final : public GuestMemory {
 
   bool adopt(const std::shared_ptr<const Image>& base) override;
   Difference compare(std::span<const AddressRange> dead) const override;
-  Difference changes(std::span<const AddressRange> dead) const override;
   bool restore(const std::shared_ptr<const Image>& image) override;
+  std::optional<Difference> takeChanges(std::span<const AddressRange> dead) override;
   bool trim() override;
 
  private:
@@ -172,22 +172,6 @@ Difference TrackedMemory::compare(std::span<const AddressRange> dead) const {
   return builder.take();
 }
 
-Difference TrackedMemory::changes(std::span<const AddressRange> dead) const {
-  DifferenceBuilder builder(dead);
-  std::vector<uint32_t> pages = openPages_;
-  std::sort(pages.begin(), pages.end());
-  ImageContent content(*current_);
-  for (const uint32_t page : pages) {
-    const auto at = static_cast<GuestAddress>(page * kPageBytes);
-    builder.comparePage(at, base_ + at, hot_ ? source_[page] : content.page(at));
-  }
-  for (uint64_t at = baseBytes(); at < size_; at += kPageBytes) {
-    const auto page = static_cast<GuestAddress>(at);
-    builder.comparePage(page, base_ + at, content.page(page));
-  }
-  return builder.take();
-}
-
 bool TrackedMemory::restore(const std::shared_ptr<const Image>& image) {
   if (lost_) return false;
   if (image != current_) {
@@ -199,6 +183,30 @@ bool TrackedMemory::restore(const std::shared_ptr<const Image>& image) {
   copyBack();
   if (hot_ && restoresOfCurrent_ == kRestoresUntilSettled && !settle()) return false;
   return restoreGrowth(image->memoryBytes());
+}
+
+// A hot page is put back where it is compared: a call that waits changes little of most pages.
+std::optional<Difference> TrackedMemory::takeChanges(std::span<const AddressRange> dead) {
+  if (lost_) return std::nullopt;
+  DifferenceBuilder builder(dead);
+  std::vector<uint32_t> pages = openPages_;
+  std::sort(pages.begin(), pages.end());
+  ImageContent content(*current_);
+  for (const uint32_t page : pages) {
+    const auto at = static_cast<GuestAddress>(page * kPageBytes);
+    if (hot_) {
+      builder.takePage(at, base_ + at, source_[page]);
+    } else {
+      builder.comparePage(at, base_ + at, content.page(at));
+    }
+  }
+  for (uint64_t at = baseBytes(); at < size_; at += kPageBytes) {
+    const auto page = static_cast<GuestAddress>(at);
+    builder.comparePage(page, base_ + at, content.page(page));
+  }
+  if (!hot_) copyBack();
+  if (!restoreGrowth(current_->memoryBytes())) return std::nullopt;
+  return builder.take();
 }
 
 bool TrackedMemory::switchTo(const std::shared_ptr<const Image>& image) {
