@@ -18,10 +18,10 @@ int main() {
 
   // Text that somebody else wrote. It may read one key of the state, write another, and nothing
   // else.
+  const nexus::HandlerOptions rights{{"state:read:threshold", "state:write:discount"}};
   auto discount = (*runtime)->precompile(
-      "if ($args.total > $state.threshold) $state.discount = Math.round($args.total * 0.1);\n"
-      "return $state.secret;",
-      {.capabilities = {"state:read:threshold", "state:write:discount"}});
+      "if ($args.total > $state.threshold) $state.discount = Math.round($args.total * 0.1);",
+      rights);
   if (!discount) {
     std::cerr << "does not compile: " << discount.error().message << '\n';
     return 1;
@@ -31,11 +31,15 @@ int main() {
   for (const char* args : {R"({"total": 20})", R"({"total": 120})"}) {
     const auto result = (*runtime)->execute(*discount, {.args = args, .state = *state});
     std::cout << args << ": " << nexus::toString(result.status());
-    if (result.error) std::cout << ", " << result.error->message;
+    for (const auto& change : result.stateMutations) {
+      std::cout << ", " << change.key << " = " << change.value.value_or("(deleted)");
+    }
     std::cout << '\n';
   }
 
   // Compiled once, found by its text from then on; each call in a fresh sandbox.
+  const auto curious = (*runtime)->execute("return $state.secret", rights, {.state = *state});
+  if (curious.error) std::cout << "a curious one: " << curious.error->message << '\n';
   const auto sum =
       (*runtime)->execute("return $args.reduce((a, b) => a + b, 0)", {}, {.args = "[1, 2, 3]"});
   std::cout << "sum: " << sum.value.value_or("(none)") << '\n';

@@ -1,4 +1,4 @@
-// Making a base image: the guest started, its limits set, bootstrap.js run. Deterministic, so two
+// Making a base image: the guest started, its limits set, the bootstrap run. Deterministic, so two
 // boots with the same settings give the same bytes.
 #pragma once
 

@@ -169,7 +169,7 @@ TEST_P(DynamicCodeTest, NoSharedMemoryThroughTheBackDoor) {
       R"([false,"undefined"])");
 }
 
-// The host's only functions are behind $log; through stack traces a handler may find bootstrap.js,
+// The host's only functions are behind $log; through stack traces a handler may find the bootstrap,
 // and must find nothing there that it could not do anyway.
 TEST_P(DynamicCodeTest, StackTracesLeadNowhere) {
   Rig rig(GetParam());

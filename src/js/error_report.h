@@ -10,7 +10,7 @@
 
 namespace nexus::js {
 
-// What bootstrap.js wrote about a thrown value, read and bounded.
+// What the bootstrap wrote about a thrown value, read and bounded.
 struct ThrownValue {
   std::string name;  // "TypeError"; empty for values that are no errors
   std::string message;
