@@ -146,10 +146,10 @@ Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInpu
     if (!isSuspended_) return nothingWaits();
     auto checked = checkSettlements(host_->book(), settlements);
     if (!checked) return std::move(checked).error();
-    return resumeOnce(handler, input, settlements);
   } catch (const std::bad_alloc&) {
     return outOfHostMemory();
   }
+  return goOn(handler, input, settlements);
 }
 
 Result<SuspendedCall> JsSandbox::suspend(std::shared_ptr<const Handler> handler) {
@@ -166,9 +166,21 @@ Result<ExecutionResult> JsSandbox::resume(SuspendedCall& call, const CallInput& 
     auto checked = checkSettlements(call.book, settlements);
     if (!checked) return std::move(checked).error();
     if (!putBack(call, input)) return cannotRestore();
-    return resumeOnce(*call.handler, input, settlements);
   } catch (const std::bad_alloc&) {
     return outOfHostMemory();
+  }
+  return goOn(*call.handler, input, settlements);
+}
+
+// From here on it is the call that fails, not its resuming.
+ExecutionResult JsSandbox::goOn(const Handler& handler, const CallInput& input,
+                                std::span<const Settlement> settlements) {
+  try {
+    return goOnOnce(handler, input, settlements);
+  } catch (const std::bad_alloc&) {
+    ExecutionResult result;
+    result.error = outOfHostMemory();
+    return result;
   }
 }
 
@@ -187,8 +199,8 @@ bool JsSandbox::putBack(SuspendedCall& call, const CallInput& input) {
   return true;
 }
 
-ExecutionResult JsSandbox::resumeOnce(const Handler& handler, const CallInput& input,
-                                      std::span<const Settlement> settlements) {
+ExecutionResult JsSandbox::goOnOnce(const Handler& handler, const CallInput& input,
+                                    std::span<const Settlement> settlements) {
   isSuspended_ = false;
   for (const Settlement& settlement : settlements) {
     std::erase_if(host_->book().outstanding, [&](const ExtensionRequest& request) {
@@ -198,7 +210,7 @@ ExecutionResult JsSandbox::resumeOnce(const Handler& handler, const CallInput& i
   host_->beginRun(input);
   TimedRun timed(*this, input.limit);
   Guest guest = makeGuest();
-  Attempt attempt = goOn(guest, settlements);
+  Attempt attempt = settleAll(guest, settlements);
   attempt.trap = guest.trap();
   attempt.end = timed.end();
   return makeResult(std::move(attempt), handler, input);
@@ -290,7 +302,7 @@ std::optional<JsValue> JsSandbox::takeIn(Guest& guest, std::string_view json, co
   return value;
 }
 
-// Everything that runs in the guest runs in this and goOn(), before the deadline is disarmed.
+// Everything that runs in the guest runs in this and settleAll(), before the deadline is disarmed.
 JsSandbox::Attempt JsSandbox::start(Guest& guest, const CallInput& input) {
   Attempt attempt;
   const Anchors& anchors = engine_.base().anchors;
@@ -308,7 +320,7 @@ JsSandbox::Attempt JsSandbox::start(Guest& guest, const CallInput& input) {
   return attempt;
 }
 
-JsSandbox::Attempt JsSandbox::goOn(Guest& guest, std::span<const Settlement> settlements) {
+JsSandbox::Attempt JsSandbox::settleAll(Guest& guest, std::span<const Settlement> settlements) {
   Attempt attempt;
   for (const Settlement& settlement : settlements) {
     if (!settle(guest, settlement, attempt)) return attempt;

@@ -190,13 +190,15 @@ class JsSandbox {
   bool restoreTo(const std::shared_ptr<const sandbox::Image>& image);
 
   ExecutionResult invokeOnce(const Handler& handler, const CallInput& input);
-  ExecutionResult resumeOnce(const Handler& handler, const CallInput& input,
-                             std::span<const Settlement> settlements);
+  ExecutionResult goOn(const Handler& handler, const CallInput& input,
+                       std::span<const Settlement> settlements);
+  ExecutionResult goOnOnce(const Handler& handler, const CallInput& input,
+                           std::span<const Settlement> settlements);
   bool putBack(SuspendedCall& call, const CallInput& input);
   Attempt start(Guest& guest, const CallInput& input);
   std::optional<JsValue> takeIn(Guest& guest, std::string_view json, const char* what,
                                 Attempt& attempt);
-  Attempt goOn(Guest& guest, std::span<const Settlement> settlements);
+  Attempt settleAll(Guest& guest, std::span<const Settlement> settlements);
   bool settle(Guest& guest, const Settlement& settlement, Attempt& attempt);
   void finish(Guest& guest, std::optional<JsValue> outcome, Attempt& attempt);
   bool drainJobs(Guest& guest);
