@@ -76,6 +76,8 @@ class InstancePool {
 
   InstancePool(js::JsEngine& engine, const Options& options, const Clock& clock,
                Observer& observer);
+  InstancePool(const InstancePool&) = delete;
+  InstancePool& operator=(const InstancePool&) = delete;
   ~InstancePool();
 
   // Makes instances until there are minInstances. kUnavailable when the system refuses memory.

@@ -61,6 +61,8 @@ class SuspensionStore {
   static constexpr uint64_t kRawBytes = uint64_t{16} << 20;
 
   SuspensionStore(const Options& options, const Clock& clock);
+  SuspensionStore(const SuspensionStore&) = delete;
+  SuspensionStore& operator=(const SuspensionStore&) = delete;
   ~SuspensionStore();
 
   // kResourceLimit: too many, or too large together. Then the suspension is dropped.

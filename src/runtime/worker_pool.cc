@@ -8,6 +8,15 @@
 namespace nexus::runtime {
 
 WorkerPool::WorkerPool(uint64_t threads, uint64_t maxQueue) : maxQueue_(maxQueue) {
+  try {
+    start(threads);
+  } catch (...) {
+    stop();  // those that have started
+    throw;
+  }
+}
+
+void WorkerPool::start(uint64_t threads) {
   const MutexLock lock(joining_);
   threads_.reserve(threads);
   for (uint64_t i = 0; i < threads; ++i) {

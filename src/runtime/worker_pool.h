@@ -25,6 +25,7 @@ class WorkerPool {
     virtual void run() noexcept = 0;
   };
 
+  // Throws std::system_error when the system refuses a thread.
   WorkerPool(uint64_t threads, uint64_t maxQueue);
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -43,6 +44,7 @@ class WorkerPool {
   void stop();
 
  private:
+  void start(uint64_t threads);
   void run();
   void push(std::shared_ptr<Task> task) NEXUS_REQUIRES(mutex_);
 

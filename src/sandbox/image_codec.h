@@ -9,8 +9,8 @@
 
 namespace nexus::sandbox {
 
-// Machine byte order: it is read where it was written.
-std::string encodeImage(const Image& difference);
+// Of an image that is a difference. Machine byte order: it is read where it was written.
+std::string encodeImage(const Image& image);
 
 // Null when the bytes are none that encodeImage made, or do not fit the base. They are checked as
 // far as the host's safety goes; that they are the right ones is for the caller to know.
