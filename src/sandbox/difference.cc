@@ -53,10 +53,16 @@ void DifferenceBuilder::takePage(GuestAddress address, std::byte* current,
 
 void DifferenceBuilder::compareBlock(GuestAddress at, const std::byte* current,
                                      const std::byte* original, Dead dead) {
-  for (size_t offset = 0; offset < kBlockBytes; offset += kWordBytes) {
-    if (isSameWord(current + offset, original + offset)) continue;
-    const auto word = static_cast<GuestAddress>(at + offset);
-    if (dead == Dead::kNothing || !isDead(word)) append(word, current + offset);
+  const auto differs = [&](size_t offset) {
+    return !isSameWord(current + offset, original + offset) &&
+           (dead == Dead::kNothing || !isDead(static_cast<GuestAddress>(at + offset)));
+  };
+  for (size_t begin = 0; begin < kBlockBytes; begin += kWordBytes) {
+    if (!differs(begin)) continue;
+    size_t end = begin + kWordBytes;
+    while (end < kBlockBytes && differs(end)) end += kWordBytes;
+    append(static_cast<GuestAddress>(at + begin), {current + begin, end - begin});
+    begin = end;
   }
 }
 
@@ -76,11 +82,11 @@ bool DifferenceBuilder::isDead(GuestAddress word) const {
   });
 }
 
-void DifferenceBuilder::append(GuestAddress word, const std::byte* from) {
+void DifferenceBuilder::append(GuestAddress at, std::span<const std::byte> words) {
   auto& runs = difference_.runs;
-  if (runs.empty() || runs.back().begin + runs.back().bytes != word) runs.push_back({word, 0});
-  runs.back().bytes += kWordBytes;
-  difference_.bytes.insert(difference_.bytes.end(), from, from + kWordBytes);
+  if (runs.empty() || runs.back().begin + runs.back().bytes != at) runs.push_back({at, 0});
+  runs.back().bytes += static_cast<uint32_t>(words.size());
+  difference_.bytes.insert(difference_.bytes.end(), words.begin(), words.end());
 }
 
 }  // namespace nexus::sandbox

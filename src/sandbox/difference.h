@@ -52,7 +52,7 @@ class DifferenceBuilder {
   bool isDead(GuestAddress word) const;
   void compareBlock(GuestAddress at, const std::byte* current, const std::byte* original,
                     Dead dead);
-  void append(GuestAddress word, const std::byte* from);
+  void append(GuestAddress at, std::span<const std::byte> words);
 
   std::span<const AddressRange> dead_;
   Difference difference_;
