@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -39,6 +40,18 @@ struct CompileReport {
   const Error* error = nullptr;  // when it failed
 };
 
+// What became of a call that was to wait for the host.
+enum class SuspensionOutcome {
+  kSuspended,  // it waits
+  kResumed,    // it goes on
+  kExpired,    // it has waited too long
+  kDropped,    // by the caller, or its call has ended meanwhile
+  kRefused,    // it could not wait: a limit
+};
+inline constexpr size_t kSuspensionOutcomes = 5;
+
+NEXUS_API std::string_view toString(SuspensionOutcome outcome);
+
 class NEXUS_API Observer {
  public:
   Observer() = default;
@@ -49,6 +62,7 @@ class NEXUS_API Observer {
   virtual void onCall(const CallReport& /*report*/) noexcept {}
   virtual void onCache(const CacheReport& /*report*/) noexcept {}
   virtual void onCompile(const CompileReport& /*report*/) noexcept {}
+  virtual void onSuspension(SuspensionOutcome /*outcome*/) noexcept {}
   // Compiled handlers, or images of handlers, left a tier to make room.
   virtual void onEviction(CacheTier /*tier*/, uint64_t /*count*/) noexcept {}
   // An instance could not be restored, and is replaced.

@@ -52,10 +52,11 @@ class NEXUS_API Handler {
   std::shared_ptr<const Compiled> compiled_;
 };
 
-// Told of what a call did each time it waits for an extension that the Runtime asks itself; returns
-// the state that it goes on with. Without it, what the call did is put together into its one
-// result, and it goes on with the state that it has made. Called from the thread that runs the
-// call.
+// Told of what a call did each time it waits for an extension that the Runtime asks itself, before
+// that is asked; returns the state that the call goes on with. The result has what it did after the
+// last time. Without it, what the call did is put together into its one result, and it goes on with
+// the state that it has made. Called from the thread that runs the call; what it throws ends the
+// call with kInternalError.
 using FlushFunction = std::function<StateSnapshot(const ExecutionResult& part)>;
 
 // What one call gets. What the views point to must stay until the call has returned.
@@ -101,7 +102,8 @@ struct RequestAnswer {
 };
 
 // What is called with a result: once, on one of the Runtime's threads, before the instance that the
-// call used is restored. It may call the Runtime, but must not throw, shut it down, or take long.
+// call used is restored. It may call the Runtime (to wait for another call may be in vain: this one
+// still has its thread and its instance), but must not throw, shut it down, or take long.
 using Completion = std::function<void(ExecutionResult result)>;
 
 struct SuspensionInfo {
@@ -139,9 +141,11 @@ struct RuntimeStats {
   uint64_t callsQueued = 0;   // asynchronous ones, for a thread
   uint64_t calls = 0;         // that have ended, in whatever way
   uint64_t suspended = 0;
-  uint64_t suspendedBytes = 0;  // with the images that they hold
+  uint64_t suspendedBytes = 0;  // with the handlers that they hold
   uint64_t suspensionsResumed = 0;
   uint64_t suspensionsExpired = 0;
+  uint64_t suspensionsDropped = 0;
+  uint64_t suspensionsRefused = 0;  // for max_suspended or max_suspended_bytes
 };
 
 // What a Runtime uses that is not its own.
@@ -157,7 +161,7 @@ struct RuntimeOptions {
 class NEXUS_API Runtime {
  public:
   // Boots an engine and makes min_instances sandboxes. kInvalidInput names a setting that is
-  // impossible, kUnavailable what the system refuses.
+  // impossible, or an extension that is null; kUnavailable what the system refuses.
   static Result<std::unique_ptr<Runtime>> make(const RuntimeConfig& config,
                                                const RuntimeOptions& options = {});
   Runtime(const Runtime&) = delete;
@@ -180,21 +184,23 @@ class NEXUS_API Runtime {
                           const CallContext& context = {});
 
   // The same on the Runtime's own threads. kUnavailable: max_queue calls wait already, or it is
-  // shutting down; kInvalidInput: not this runtime's handler. Then the completion is not called.
+  // shutting down; kInvalidInput: not this runtime's handler, or an impossible timeout; kCancelled:
+  // it was stopped before. Then the completion is not called.
   Status executeAsync(const Handler& handler, AsyncContext context, Completion completion);
   // As a future; a refusal is a result.
   std::future<ExecutionResult> executeAsync(const Handler& handler, AsyncContext context);
 
   // Goes on with a suspended call, once, on whatever instance and thread. Ends with kNotFound for
-  // an id that is unknown, was resumed, or has ended; kTimeout when it has expired. When an answer
-  // does not fit (kNotFound: no such request waits; kInvalidInput: it is no JSON) or there is no
-  // instance (kUnavailable), the call still waits: the result, an error, has its suspensionId then.
+  // an id that is unknown, was resumed, or has ended; kTimeout when it has expired lately. When an
+  // answer does not fit (kNotFound: no such request waits; kInvalidInput: it is no JSON), there is
+  // no instance (kUnavailable), or it was stopped while it waited for one, the call still waits:
+  // the result, an error, has its suspensionId then.
   ExecutionResult resume(std::string_view suspensionId, std::span<const RequestAnswer> answers,
                          const ResumeContext& context = {});
   Status resumeAsync(std::string_view suspensionId, std::vector<RequestAnswer> answers,
                      ResumeContext context, Completion completion);
   std::optional<SuspensionInfo> getSuspended(std::string_view suspensionId) const;
-  // Drops a suspended call; false when there is none.
+  // Drops a suspended call; false when there is none that resume would go on with.
   bool dropSuspended(std::string_view suspensionId);
 
   RuntimeStats stats() const;

@@ -1,6 +1,7 @@
 // The words of the public enums.
 #include "nexus/error.h"
 #include "nexus/execution.h"
+#include "nexus/observer.h"
 
 namespace nexus {
 
@@ -72,6 +73,22 @@ std::string_view toString(CacheTier tier) {
       return "disk";
   }
   return "none";
+}
+
+std::string_view toString(SuspensionOutcome outcome) {
+  switch (outcome) {
+    case SuspensionOutcome::kSuspended:
+      return "suspended";
+    case SuspensionOutcome::kResumed:
+      return "resumed";
+    case SuspensionOutcome::kExpired:
+      return "expired";
+    case SuspensionOutcome::kDropped:
+      return "dropped";
+    case SuspensionOutcome::kRefused:
+      return "refused";
+  }
+  return "suspended";
 }
 
 }  // namespace nexus

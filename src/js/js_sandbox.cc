@@ -149,7 +149,7 @@ Result<ExecutionResult> JsSandbox::resume(const Handler& handler, const CallInpu
   } catch (const std::bad_alloc&) {
     return outOfHostMemory();
   }
-  return goOn(handler, input, settlements);
+  return resumeOnce(handler, input, settlements);
 }
 
 Result<SuspendedCall> JsSandbox::suspend(std::shared_ptr<const Handler> handler) {
@@ -169,19 +169,7 @@ Result<ExecutionResult> JsSandbox::resume(SuspendedCall& call, const CallInput& 
   } catch (const std::bad_alloc&) {
     return outOfHostMemory();
   }
-  return goOn(*call.handler, input, settlements);
-}
-
-// From here on it is the call that fails, not its resuming.
-ExecutionResult JsSandbox::goOn(const Handler& handler, const CallInput& input,
-                                std::span<const Settlement> settlements) {
-  try {
-    return goOnOnce(handler, input, settlements);
-  } catch (const std::bad_alloc&) {
-    ExecutionResult result;
-    result.error = outOfHostMemory();
-    return result;
-  }
+  return resumeOnce(*call.handler, input, settlements);
 }
 
 bool JsSandbox::putBack(SuspendedCall& call, const CallInput& input) {
@@ -197,6 +185,19 @@ bool JsSandbox::putBack(SuspendedCall& call, const CallInput& input) {
   host_->beginCall();
   host_->book() = std::move(call.book);
   return true;
+}
+
+// From here on there is no way back to the call as it was: what goes wrong is its result.
+ExecutionResult JsSandbox::resumeOnce(const Handler& handler, const CallInput& input,
+                                      std::span<const Settlement> settlements) {
+  try {
+    return goOnOnce(handler, input, settlements);
+  } catch (const std::bad_alloc&) {
+    isSuspended_ = false;
+    ExecutionResult result;
+    result.error = outOfHostMemory();
+    return result;
+  }
 }
 
 ExecutionResult JsSandbox::goOnOnce(const Handler& handler, const CallInput& input,

@@ -190,8 +190,8 @@ class JsSandbox {
   bool restoreTo(const std::shared_ptr<const sandbox::Image>& image);
 
   ExecutionResult invokeOnce(const Handler& handler, const CallInput& input);
-  ExecutionResult goOn(const Handler& handler, const CallInput& input,
-                       std::span<const Settlement> settlements);
+  ExecutionResult resumeOnce(const Handler& handler, const CallInput& input,
+                             std::span<const Settlement> settlements);
   ExecutionResult goOnOnce(const Handler& handler, const CallInput& input,
                            std::span<const Settlement> settlements);
   bool putBack(SuspendedCall& call, const CallInput& input);

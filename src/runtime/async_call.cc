@@ -12,6 +12,7 @@ AsyncCall::AsyncCall(const CallSurroundings& surroundings, WorkerPool& workers,
       stop_(terms.limit.stop),
       begin_(std::move(begin)),
       completion_(std::move(completion)) {
+  visit_.emplace(surroundings.gate);
   run_.emplace(surroundings, std::move(terms));
 }
 
@@ -39,11 +40,13 @@ void AsyncCall::wait() {
   inbox->whenSomethingComes([self = shared_from_this()] { self->workers_.submitAlways(self); });
 }
 
-// The result first, then the instance is restored.
+// The result first, then the instance is restored, then the runtime may end.
 void AsyncCall::complete(ExecutionResult result) noexcept {
-  const Completion completion = std::exchange(completion_, nullptr);
+  Completion completion = std::exchange(completion_, nullptr);
   if (completion) completion(std::move(result));
   run_.reset();
+  completion = nullptr;
+  visit_.reset();
 }
 
 }  // namespace nexus::runtime

@@ -23,6 +23,9 @@ class AsyncCall final : public WorkerPool::Task, public std::enable_shared_from_
   AsyncCall(const CallSurroundings& surroundings, WorkerPool& workers, CallRun::Terms terms,
             Begin begin, Completion completion);
 
+  // From its making to its end it is inside of the runtime's gate; unless that was closed.
+  bool isInside() const { return visit_ && *visit_; }
+
   void run() noexcept override;
 
  private:
@@ -40,6 +43,8 @@ class AsyncCall final : public WorkerPool::Task, public std::enable_shared_from_
   const std::stop_token stop_;
   Begin begin_;  // until it has begun
   Completion completion_;
+  // Before the rest: whoever goes on when the gate is empty must find nothing of it in the runtime.
+  std::optional<CallGate::Visit> visit_;
   std::optional<CallRun> run_;
   std::optional<std::stop_callback<WakeUp>> onStop_;
 };

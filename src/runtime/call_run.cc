@@ -1,7 +1,9 @@
 #include "runtime/call_run.h"
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "base/json.h"
@@ -38,7 +40,7 @@ Error outOfMemory() {
 }
 
 CallRun::~CallRun() {
-  if (isAway_) (void)around_.suspensions.take(id_);
+  abandon();
   if (inbox_) inbox_->close();
 }
 
@@ -51,8 +53,7 @@ js::CallInput CallRun::input() const {
 }
 
 CallRun::Step CallRun::fail(Error error) {
-  if (isAway_) (void)around_.suspensions.take(id_);
-  isAway_ = false;
+  abandon();
   total_.error = std::move(error);
   total_.value.reset();
   total_.pending.clear();
@@ -100,9 +101,13 @@ CallRun::Step CallRun::begin(std::shared_ptr<const Rights> rights,
 CallRun::Step CallRun::follow(ExecutionResult part) {
   while (true) {
     const bool waits = part.status() == CallStatus::kSuspended;
-    absorb(std::move(part));
-    if (!waits) return Step::kEnded;
-    makeRequests();
+    if (!waits || !assign(part.pending)) {
+      absorb(part);
+      total_.pending = std::move(part.pending);
+      return waits ? leave() : Step::kEnded;
+    }
+    if (!flush(part)) return Step::kEnded;
+    ask(part.pending);
     auto answers = inbox_->take();
     if (answers.empty()) return putAway();
     auto resumed = (*lease_)->resume(*handler_, input(), settle(answers));
@@ -111,20 +116,37 @@ CallRun::Step CallRun::follow(ExecutionResult part) {
   }
 }
 
-void CallRun::absorb(ExecutionResult part) {
-  if (terms_.onFlush && !part.error) {
-    state_ = terms_.onFlush(part);
-  } else {
-    state_ = state_.with(part.stateMutations);
-    mergeMutations(total_.stateMutations, part.stateMutations);
-    append(total_.events, part.events);
-    append(total_.viewCommands, part.viewCommands);
-    append(total_.log, part.log);
-  }
+// Into the result, but for what is pending.
+void CallRun::absorb(ExecutionResult& part) {
+  mergeMutations(total_.stateMutations, part.stateMutations);
+  append(total_.events, part.events);
+  append(total_.viewCommands, part.viewCommands);
+  append(total_.log, part.log);
   total_.error = std::move(part.error);
   total_.value = std::move(part.value);
-  total_.pending = std::move(part.pending);
   total_.metrics = part.metrics;
+}
+
+// What the call did before it goes on. False: it has failed.
+bool CallRun::flush(ExecutionResult& part) {
+  if (!terms_.onFlush) {
+    state_ = state_.with(part.stateMutations);
+    absorb(part);
+    return true;
+  }
+  total_.metrics = part.metrics;
+  std::string why = "no std::exception";
+  try {
+    state_ = terms_.onFlush(part);
+    return true;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& thrown) {
+    why = thrown.what();
+  } catch (...) {
+  }
+  fail(Error{.code = ErrorCode::kInternalError, .message = "onFlush has thrown: " + why});
+  return false;
 }
 
 // Null: nobody here answers it.
@@ -134,45 +156,70 @@ Extension* CallRun::extensionFor(const ExtensionRequest& request) const {
   return found->second.get();
 }
 
-// Whether anything that the call waits for will come by itself.
-bool CallRun::isAnswered() const {
-  return std::any_of(
-      total_.pending.begin(), total_.pending.end(),
-      [this](const ExtensionRequest& request) { return extensionFor(request) != nullptr; });
-}
-
-// Those that are new and that an extension answers.
-void CallRun::makeRequests() {
-  if (!inbox_) inbox_ = std::make_shared<Inbox>();
-  for (const ExtensionRequest& request : total_.pending) {
+// Decides about each new request, once, whether an extension answers it. False: nothing that the
+// call waits for will come by itself.
+bool CallRun::assign(const std::vector<ExtensionRequest>& pending) {
+  std::erase_if(asked_, [&pending](const Asked& asked) {
+    return !std::ranges::binary_search(pending, asked.id, {}, &ExtensionRequest::id);
+  });
+  for (const ExtensionRequest& request : pending) {
     if (request.id <= lastRequest_) continue;
     lastRequest_ = request.id;
     Extension* extension = extensionFor(request);
+    if (extension != nullptr) asked_.push_back({request.id, extension});
+  }
+  return !asked_.empty();
+}
+
+// Those that were not asked yet.
+void CallRun::ask(const std::vector<ExtensionRequest>& pending) {
+  if (!inbox_) inbox_ = std::make_shared<Inbox>();
+  for (Asked& asked : asked_) {
+    Extension* extension = std::exchange(asked.extension, nullptr);
     if (extension == nullptr) continue;
-    const auto sink = [inbox = inbox_, id = request.id](bool isResult, std::string text) {
+    const auto request = std::ranges::lower_bound(pending, asked.id, {}, &ExtensionRequest::id);
+    const auto sink = [inbox = inbox_, id = asked.id](bool isResult, std::string text) {
       using Kind = js::Settlement::Kind;
       inbox->deliver({id, isResult ? Kind::kResult : Kind::kError, std::move(text)});
     };
-    extension->call({request.method, request.args, inbox_->stopToken()}, ExtensionReply(sink));
+    extension->call({request->method, request->args, inbox_->stopToken()}, ExtensionReply(sink));
   }
 }
 
-CallRun::Step CallRun::putAway() {
-  const bool waits = isAnswered();
+// False: it cannot wait, and has failed.
+bool CallRun::store(std::shared_ptr<Inbox> inbox) {
   auto call = (*lease_)->suspend(handler_);
-  if (!call) return fail(std::move(call).error());
-  auto id = around_.suspensions.put({std::move(*call), rights_, waits ? inbox_ : nullptr, {}});
-  if (!id) return fail(std::move(id).error());
-  id_ = *id;
-  if (!waits) {
-    // From here on it belongs to whoever has the id.
-    total_.suspensionId = id_.toString();
-    return Step::kEnded;
+  if (!call) {
+    fail(std::move(call).error());
+    return false;
   }
+  auto id = around_.suspensions.put({std::move(*call), rights_, std::move(inbox), {}});
+  if (id) {
+    id_ = *id;
+  } else {
+    fail(std::move(id).error());
+  }
+  return id.ok();
+}
+
+// Until something comes.
+CallRun::Step CallRun::putAway() {
+  if (!store(inbox_)) return Step::kEnded;
   isAway_ = true;
   lease_.reset();
   // After it was put away: whoever closes wakes all that are, or is seen here.
   return around_.gate.isClosed() ? fail(shuttingDown()) : Step::kWaits;
+}
+
+// From here on it belongs to whoever has the id.
+CallRun::Step CallRun::leave() {
+  if (store(nullptr)) total_.suspensionId = id_.toString();
+  return Step::kEnded;
+}
+
+void CallRun::abandon() {
+  if (isAway_) around_.suspensions.abandon(id_);
+  isAway_ = false;
 }
 
 // An extension's mistake is the handler's error to catch, not the end of its call.
@@ -196,21 +243,23 @@ CallRun::Step CallRun::goOn() {
   if (terms_.limit.stop.stop_requested()) {
     return fail(Error{.code = ErrorCode::kCancelled, .message = "the call was cancelled"});
   }
-  auto suspension = around_.suspensions.take(id_);
-  isAway_ = false;
-  if (!suspension) return fail(std::move(suspension).error());
   if (around_.gate.isClosed()) return fail(shuttingDown());
   auto answers = inbox_->take();
-  if (answers.empty()) {
-    around_.suspensions.putBack(id_, std::move(*suspension));
-    isAway_ = true;
-    return Step::kWaits;
+  // Woken for nothing. It stays where it is: whoever closes meanwhile finds it there.
+  if (answers.empty() && around_.suspensions.holds(id_)) return Step::kWaits;
+  auto suspension = around_.suspensions.take(id_);
+  isAway_ = false;
+  if (!suspension) {
+    // Nobody else takes it: if it is not there, it has expired, however long ago.
+    const bool isGone = suspension.error().code == ErrorCode::kNotFound;
+    return fail(isGone ? around_.suspensions.expiredError() : std::move(suspension).error());
   }
   handler_ = suspension->call.handler;
-  if (!acquire(handler_->image.get())) return Step::kEnded;
-  auto resumed = (*lease_)->resume(suspension->call, input(), settle(answers));
-  if (!resumed) return fail(std::move(resumed).error());
-  return follow(std::move(*resumed));
+  const bool isReady = acquire(handler_->image.get());
+  auto resumed = isReady ? (*lease_)->resume(suspension->call, input(), settle(answers))
+                         : Result<ExecutionResult>(std::move(*total_.error));
+  around_.suspensions.count(resumed ? SuspensionOutcome::kResumed : SuspensionOutcome::kDropped);
+  return resumed ? follow(std::move(*resumed)) : fail(std::move(resumed).error());
 }
 
 CallRun::Step CallRun::resume(const SuspensionId& id, const std::vector<Inbox::Answer>& answers,
@@ -235,6 +284,7 @@ CallRun::Step CallRun::resume(const SuspensionId& id, const std::vector<Inbox::A
   if (!acquire(handler_->image.get())) return refuse(std::move(*total_.error));
   auto resumed = (*lease_)->resume(suspension->call, input(), settlements);
   if (!resumed) return refuse(std::move(resumed).error());
+  around_.suspensions.count(SuspensionOutcome::kResumed);
   return follow(std::move(*resumed));
 }
 

@@ -38,7 +38,7 @@ struct CallSurroundings {
   const Extensions& extensions;
   Observer& observer;
   const Clock& clock;
-  const CallGate& gate;
+  CallGate& gate;
   std::atomic<uint64_t>& calls;  // that have ended
   std::chrono::milliseconds acquireTimeout;
 };
@@ -56,9 +56,7 @@ class CallRun {
     js::RunLimit limit;
     std::optional<uint64_t> seed;
     std::optional<std::chrono::milliseconds> clock;
-    // Told of what the call did each time it waits; returns the state that it goes on with. Without
-    // it, what it did is put together into one result.
-    std::function<StateSnapshot(const ExecutionResult& part)> onFlush;
+    FlushFunction onFlush;
   };
 
   CallRun(const CallSurroundings& surroundings, Terms terms)
@@ -93,12 +91,22 @@ class CallRun {
  private:
   js::CallInput input() const;
   bool acquire(const sandbox::Image* image);
+  // A request that an extension answers.
+  struct Asked {
+    uint64_t id = 0;
+    Extension* extension = nullptr;  // null: it was asked
+  };
+
   Step follow(ExecutionResult part);
-  void absorb(ExecutionResult part);
-  void makeRequests();
+  void absorb(ExecutionResult& part);
+  bool flush(ExecutionResult& part);
+  bool assign(const std::vector<ExtensionRequest>& pending);
+  void ask(const std::vector<ExtensionRequest>& pending);
   Extension* extensionFor(const ExtensionRequest& request) const;
-  bool isAnswered() const;
   Step putAway();
+  Step leave();
+  bool store(std::shared_ptr<Inbox> inbox);
+  void abandon();
   static std::vector<js::Settlement> settle(std::vector<Inbox::Answer>& answers);
 
   const CallSurroundings& around_;
@@ -110,7 +118,8 @@ class CallRun {
   std::shared_ptr<Inbox> inbox_;
   SuspensionId id_;
   bool isAway_ = false;       // under id_
-  uint64_t lastRequest_ = 0;  // that was made, or left to somebody outside
+  uint64_t lastRequest_ = 0;  // that was assigned to an extension, or left to somebody outside
+  std::vector<Asked> asked_;  // and not answered yet, by id
   ExecutionResult total_;
   CacheTier tier_ = CacheTier::kNone;
   std::chrono::microseconds compilationTime_{0};

@@ -28,9 +28,14 @@ PooledInstance::~PooledInstance() {
   if (instance_) pool_->release(std::move(instance_));
 }
 
-InstancePool::InstancePool(js::JsEngine& engine, const Options& options, const Clock& clock,
+InstancePool::InstancePool(js::JsEngine& engine, const Options& options,
+                           const SuspensionStore& suspensions, const Clock& clock,
                            Observer& observer)
-    : engine_(engine), options_(options), clock_(clock), observer_(observer) {
+    : engine_(engine),
+      options_(options),
+      suspensions_(suspensions),
+      clock_(clock),
+      observer_(observer) {
   const MutexLock lock(mutex_);
   // Releasing must not need memory.
   idle_.reserve(options.maxInstances);
@@ -38,6 +43,11 @@ InstancePool::InstancePool(js::JsEngine& engine, const Options& options, const C
 }
 
 InstancePool::~InstancePool() { close(Clock::Time::max()); }
+
+std::optional<SuspensionInfo> InstancePool::getSuspended(std::string_view suspensionId) const {
+  const auto id = SuspensionId::parse(suspensionId);
+  return id ? suspensions_.find(*id) : std::nullopt;
+}
 
 Status InstancePool::warmUp() {
   while (true) {

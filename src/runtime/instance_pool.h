@@ -14,12 +14,15 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <stop_token>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "nexus/observer.h"
+#include "runtime/suspension_store.h"
 #include "runtime/wasm_instance.h"
 
 namespace nexus::runtime {
@@ -74,8 +77,9 @@ class InstancePool {
   // How long others may go before one that waits.
   static constexpr std::chrono::microseconds kPatience{500};
 
-  InstancePool(js::JsEngine& engine, const Options& options, const Clock& clock,
-               Observer& observer);
+  // All must outlive it; `suspensions` holds the calls that wait without an instance.
+  InstancePool(js::JsEngine& engine, const Options& options, const SuspensionStore& suspensions,
+               const Clock& clock, Observer& observer);
   InstancePool(const InstancePool&) = delete;
   InstancePool& operator=(const InstancePool&) = delete;
   ~InstancePool();
@@ -88,6 +92,10 @@ class InstancePool {
 
   uint64_t activeCount() const;
   uint64_t availableCount() const;
+  uint64_t suspendedCount() const { return suspensions_.stats().suspended; }
+  // A call that somebody outside may resume, or that waits for extensions; absent when there is
+  // none (any more).
+  std::optional<SuspensionInfo> getSuspended(std::string_view suspensionId) const;
   PoolStats stats() const;
 
   // Ends idle instances above minInstances, and makes the others give back what they can.
@@ -134,6 +142,7 @@ class InstancePool {
 
   js::JsEngine& engine_;
   const Options options_;
+  const SuspensionStore& suspensions_;
   const Clock& clock_;
   Observer& observer_;
 

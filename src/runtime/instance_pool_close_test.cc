@@ -207,7 +207,8 @@ TEST(InstancePoolCloseTest, EndsWhatIsOverdueByTheRealClock) {
   const auto endless = rig.compile(kEndless);
   const Clock clock;
   Observer observer;
-  InstancePool pool(*rig.js, {.maxInstances = 1, .minInstances = 0}, clock, observer);
+  const SuspensionStore suspensions({}, clock, observer);
+  InstancePool pool(*rig.js, {.maxInstances = 1, .minInstances = 0}, suspensions, clock, observer);
   auto call = std::async(std::launch::async, [&] {
     const auto lease = pool.acquire({});
     return codeOf((*lease)->execute(*endless, {.limit = {.timeout = std::chrono::hours(1)}}));

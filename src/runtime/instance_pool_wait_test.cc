@@ -79,7 +79,8 @@ TEST(InstancePoolWaitTest, WaitsUntilTheRealClockShowsTheDeadline) {
   const testing::EngineRig rig;
   const Clock clock;
   Observer observer;
-  InstancePool pool(*rig.js, kOne, clock, observer);
+  const SuspensionStore suspensions({}, clock, observer);
+  InstancePool pool(*rig.js, kOne, suspensions, clock, observer);
   const auto lease = pool.acquire({});
   const auto until = clock.now() + milliseconds(20);
   EXPECT_EQ(codeOf(pool.acquire({.until = until})), "UNAVAILABLE");

@@ -118,10 +118,11 @@ Status queue(Runtime::Parts& parts, CallRun::Terms terms, runtime::AsyncCall::Be
              Completion completion) {
   if (auto refusal = checkLimit(terms.limit)) return std::move(*refusal);
   const CallGate::Visit visit(parts.gate);
-  if (!visit) return shuttingDown();
-  return parts.workers->submit(
+  auto call =
       std::make_shared<runtime::AsyncCall>(*parts.surroundings, *parts.workers, std::move(terms),
-                                           std::move(begin), std::move(completion)));
+                                           std::move(begin), std::move(completion));
+  if (!visit || !call->isInside()) return shuttingDown();
+  return parts.workers->submit(std::move(call));
 }
 
 std::vector<Inbox::Answer> answersOf(std::span<const RequestAnswer> answers) {
@@ -244,9 +245,9 @@ ExecutionResult Runtime::resume(std::string_view suspensionId,
 Status Runtime::resumeAsync(std::string_view suspensionId, std::vector<RequestAnswer> answers,
                             ResumeContext context, Completion completion) {
   if (!parts_->forkGuard.isSameProcess()) return forked();
-  const auto id = runtime::SuspensionId::parse(suspensionId);
-  if (!id) return unknownSuspension(suspensionId);
   try {
+    const auto id = runtime::SuspensionId::parse(suspensionId);
+    if (!id) return unknownSuspension(suspensionId);
     CallRun::Terms terms = termsOf(context);
     return queue(
         *parts_, std::move(terms),
@@ -261,8 +262,7 @@ Status Runtime::resumeAsync(std::string_view suspensionId, std::vector<RequestAn
 
 std::optional<SuspensionInfo> Runtime::getSuspended(std::string_view suspensionId) const {
   if (!parts_->forkGuard.isSameProcess()) return std::nullopt;
-  const auto id = runtime::SuspensionId::parse(suspensionId);
-  return id ? parts_->suspensions->find(*id) : std::nullopt;
+  return parts_->pool->getSuspended(suspensionId);
 }
 
 bool Runtime::dropSuspended(std::string_view suspensionId) {
@@ -307,6 +307,8 @@ RuntimeStats Runtime::stats() const {
   stats.suspendedBytes = suspensions.bytes;
   stats.suspensionsResumed = suspensions.resumed;
   stats.suspensionsExpired = suspensions.expired;
+  stats.suspensionsDropped = suspensions.dropped;
+  stats.suspensionsRefused = suspensions.refused;
   return stats;
 }
 

@@ -34,6 +34,11 @@ Result<std::unique_ptr<Runtime::Parts>> Runtime::Parts::make(const RuntimeConfig
   p.config = config;
   Observer& observer = *p.outside.observer;
   const Clock& clock = *p.outside.clock;
+  for (const auto& [alias, extension] : p.outside.extensions) {
+    if (extension) continue;
+    return Error{.code = ErrorCode::kInvalidInput,
+                 .message = "the extension '" + alias + "' is null"};
+  }
   auto engines = makeEngines(config, p.outside.engine);
   if (!engines) return std::move(engines).error();
   p.engines = std::move(*engines);
@@ -47,9 +52,10 @@ Result<std::unique_ptr<Runtime::Parts>> Runtime::Parts::make(const RuntimeConfig
   p.suspensions = std::make_unique<SuspensionStore>(
       SuspensionStore::Options{config.maxSuspended, config.maxSuspendedBytes,
                                config.suspendTimeout},
-      clock);
+      clock, observer);
   p.pool = std::make_unique<InstancePool>(
-      js, InstancePool::Options{config.maxInstances, config.minInstances}, clock, observer);
+      js, InstancePool::Options{config.maxInstances, config.minInstances}, *p.suspensions, clock,
+      observer);
   p.compiler = std::make_unique<HandlerCompiler>(js, *p.pool, *p.memory, p.handlerStore.get(),
                                                  clock, observer);
   p.surroundings = std::make_unique<CallSurroundings>(
@@ -69,8 +75,9 @@ bool Runtime::Parts::shutdown(Clock::Time until) {
   workers->refuse();
   suspensions->wakeAll();
   const bool inTime = pool->close(until);
-  workers->stop();
+  // Before the workers end: a call that was woken may still be on its way to their line.
   gate.waitUntilEmpty();
+  workers->stop();
   return inTime;
 }
 

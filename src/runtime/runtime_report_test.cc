@@ -45,8 +45,8 @@ TEST(RuntimeReportTest, EveryStepIsToldInOrder) {
   (void)runtime->execute(handler);
   EXPECT_THAT(observer->take(), ElementsAre("memory: hit", "call: success"));
   (void)runtime->execute("await $ext.a.b()", {{"ext:a"}});
-  EXPECT_THAT(observer->take(),
-              ElementsAre("memory: miss", "disk: miss", "compile: ok", "call: suspended"));
+  EXPECT_THAT(observer->take(), ElementsAre("memory: miss", "disk: miss", "compile: ok",
+                                            "suspension: suspended", "call: suspended"));
 }
 
 // Every call that was made, whatever it came to.

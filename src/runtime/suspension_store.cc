@@ -17,8 +17,8 @@ namespace {
 constexpr int kCompressionLevel = 1;
 // Ids of what expired lately are remembered, so that a late resume learns why.
 constexpr size_t kRemembered = 1000;
-// An allocation and its place in a hash table.
-constexpr uint64_t kBookkeeping = 96;
+// An allocation, and its places in a hash table and a tree.
+constexpr uint64_t kBookkeeping = 160;
 
 struct Zstd {
   std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> pack{ZSTD_createCCtx(), ZSTD_freeCCtx};
@@ -32,6 +32,7 @@ Zstd& ownZstd() {
 
 // Null when there is no memory for it.
 std::unique_ptr<std::string> compress(const std::string& bytes) {
+  if (ownZstd().pack == nullptr) return nullptr;
   std::string packed(ZSTD_compressBound(bytes.size()), '\0');
   const size_t size = ZSTD_compressCCtx(ownZstd().pack.get(), packed.data(), packed.size(),
                                         bytes.data(), bytes.size(), kCompressionLevel);
@@ -40,6 +41,7 @@ std::unique_ptr<std::string> compress(const std::string& bytes) {
 }
 
 std::optional<std::string> decompress(const std::string& packed) {
+  if (ownZstd().unpack == nullptr) return std::nullopt;
   const auto size = ZSTD_getFrameContentSize(packed.data(), packed.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return std::nullopt;
   std::string bytes(size, '\0');
@@ -58,6 +60,12 @@ uint64_t bytesOf(const js::CallBook& book) {
   for (const std::string& key : book.writtenKeys) bytes += sizeof key + key.capacity() + 16;
   for (const std::string& text : book.denialTexts) bytes += sizeof text + text.capacity();
   return bytes;
+}
+
+// What an image grows by later is the memory cache's affair.
+uint64_t bytesOf(const js::Handler& handler) {
+  return sizeof handler + handler.image->ownBytes() + handler.code->source.capacity() +
+         handler.code->bytecode.capacity();
 }
 
 }  // namespace
@@ -108,6 +116,7 @@ struct SuspensionStore::Entry {
   }
   uint64_t bytes() const { return sizeof *this + kBookkeeping + contentBytes() + bytesOf(book); }
 
+  // As it was, when there is no memory for it.
   void pack() {
     if (packed) return;
     packed = compress(sandbox::encodeDelta(*raw));
@@ -120,74 +129,75 @@ struct SuspensionStore::Entry {
   }
 };
 
-SuspensionStore::SuspensionStore(const Options& options, const Clock& clock)
-    : options_(options), clock_(clock) {}
+SuspensionStore::SuspensionStore(const Options& options, const Clock& clock, Observer& observer)
+    : options_(options), clock_(clock), observer_(observer) {}
 
 SuspensionStore::~SuspensionStore() = default;
 
-std::optional<Error> SuspensionStore::checkRoom(uint64_t bytes) {
-  const char* limit = nullptr;
-  uint64_t value = 0;
-  uint64_t observed = 0;
+void SuspensionStore::count(SuspensionOutcome outcome) noexcept {
+  outcomes_[static_cast<size_t>(outcome)].fetch_add(1, std::memory_order_relaxed);
+  observer_.onSuspension(outcome);
+}
+
+std::optional<Error> SuspensionStore::checkRoom(const Entry& entry) const {
+  uint64_t bytes = bytes_ + entry.bytes();
+  if (!handlers_.contains(entry.handler.get())) bytes += bytesOf(*entry.handler);
+  LimitReport limit;
   if (entries_.size() >= options_.maxSuspended) {
-    limit = "max_suspended";
-    value = options_.maxSuspended;
-    observed = entries_.size() + 1;
-  } else if (bytes_ + bytes > options_.maxBytes) {
-    limit = "max_suspended_bytes";
-    value = options_.maxBytes;
-    observed = bytes_ + bytes;
+    limit = {"max_suspended", options_.maxSuspended, entries_.size() + 1};
+  } else if (bytes > options_.maxBytes) {
+    limit = {"max_suspended_bytes", options_.maxBytes, bytes};
+  } else {
+    return std::nullopt;
   }
-  if (limit == nullptr) return std::nullopt;
-  ++refused_;
   return Error{.code = ErrorCode::kResourceLimit,
-               .message = "the call cannot wait: " + std::string(limit) + " is " +
-                          std::to_string(value) + ", with it there would be " +
-                          std::to_string(observed),
-               .limit = LimitReport{limit, value, observed}};
+               .message = "the call cannot wait: " + limit.name + " is " +
+                          std::to_string(limit.value) + ", with it there would be " +
+                          std::to_string(limit.observed),
+               .limit = limit};
 }
 
-void SuspensionStore::count(const Entry& entry, bool isAdded) {
-  const sandbox::Image* image = entry.handler->image.get();
-  uint64_t bytes = entry.bytes();
-  const uint64_t raw = entry.raw ? entry.contentBytes() : 0;
-  HeldImage& held = images_[image];
-  if (isAdded) {
-    if (held.holders++ == 0) {
-      held.bytes = image->ownBytes();  // what it grows by later is the memory cache's affair
-      bytes += held.bytes;
-    }
-    bytes_ += bytes;
-    rawBytes_ += raw;
-    return;
-  }
-  if (--held.holders == 0) {
-    bytes += held.bytes;
-    images_.erase(image);
-  }
-  bytes_ -= bytes;
-  rawBytes_ -= raw;
-}
-
+// What may fail comes first: nothing is counted then.
 void SuspensionStore::add(const SuspensionId& id, std::unique_ptr<Entry> entry) {
-  count(*entry, true);
+  Held& held = handlers_[entry->handler.get()];
   if (entry->raw) raw_.push_back(id);
-  entries_.emplace(id, std::move(entry));
-  // What was resumed is still in the line: it goes when it is more than half of it.
-  constexpr size_t kShort = 1000;
-  if (due_.size() <= kShort + 2 * entries_.size()) return;
-  std::erase_if(due_, [this](const Due& due) NEXUS_REQUIRES(mutex_) {
-    return entries_.find(due.id) == entries_.end();
-  });
+  due_.emplace(entry->expires, id);
+  const Entry& added = *entries_.emplace(id, std::move(entry)).first->second;
+  if (held.holders++ == 0) {
+    held.bytes = bytesOf(*added.handler);
+    bytes_ += held.bytes;
+  }
+  bytes_ += added.bytes();
+  if (added.raw) rawBytes_ += added.contentBytes();
 }
 
-std::unique_ptr<SuspensionStore::Entry> SuspensionStore::remove(const SuspensionId& id) {
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) return nullptr;
-  std::unique_ptr<Entry> entry = std::move(found->second);
-  entries_.erase(found);
-  count(*entry, false);
+std::unique_ptr<SuspensionStore::Entry> SuspensionStore::remove(Entries::iterator place) {
+  std::unique_ptr<Entry> entry = std::move(place->second);
+  due_.erase({entry->expires, place->first});
+  entries_.erase(place);
+  bytes_ -= entry->bytes();
+  if (entry->raw) rawBytes_ -= entry->contentBytes();
+  const auto held = handlers_.find(entry->handler.get());
+  if (--held->second.holders == 0) {
+    bytes_ -= held->second.bytes;
+    handlers_.erase(held);
+  }
   return entry;
+}
+
+std::unique_ptr<SuspensionStore::Entry> SuspensionStore::removeExpired(Entries::iterator place) {
+  if (recentlyExpired_.size() == kRemembered) recentlyExpired_.pop_front();
+  recentlyExpired_.push_back(place->first);
+  return remove(place);
+}
+
+// Two that come at once may both find room: the budget is no limit.
+void SuspensionStore::packIfTight(Entry& entry) {
+  {
+    const MutexLock lock(mutex_);
+    if (rawBytes_ + entry.contentBytes() <= kRawBytes) return;
+  }
+  entry.pack();
 }
 
 Result<SuspensionId> SuspensionStore::put(Suspension suspension) {
@@ -199,24 +209,22 @@ Result<SuspensionId> SuspensionStore::put(Suspension suspension) {
   const SuspensionId id{{*first, *second}};
   suspension.expires = clock_.now() + options_.timeout;
   auto entry = std::make_unique<Entry>(std::move(suspension));
-  bool isTight = false;
+  packIfTight(*entry);
+  std::optional<Error> refusal;
   {
     const MutexLock lock(mutex_);
-    isTight = rawBytes_ + entry->contentBytes() > kRawBytes;
+    refusal = checkRoom(*entry);
+    if (!refusal) add(id, std::move(entry));
   }
-  if (isTight) entry->pack();
-  const MutexLock lock(mutex_);
-  if (auto refusal = checkRoom(entry->bytes())) return std::move(*refusal);
-  due_.push_back({entry->expires, id});
-  add(id, std::move(entry));
+  count(refusal ? SuspensionOutcome::kRefused : SuspensionOutcome::kSuspended);
+  if (refusal) return std::move(*refusal);
   return id;
 }
 
 void SuspensionStore::putBack(const SuspensionId& id, Suspension suspension) {
   auto entry = std::make_unique<Entry>(std::move(suspension));
+  packIfTight(*entry);
   const MutexLock lock(mutex_);
-  // Its place in the line may have been taken away; a later one does no harm.
-  due_.push_back({entry->expires, id});
   add(id, std::move(entry));
 }
 
@@ -229,11 +237,12 @@ Error SuspensionStore::expiredError() const {
 }
 
 Result<Suspension> SuspensionStore::take(const SuspensionId& id) {
+  const auto now = clock_.now();
   std::unique_ptr<Entry> entry;
   {
     const MutexLock lock(mutex_);
-    entry = remove(id);
-    if (entry == nullptr) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) {
       const bool expired =
           std::find(recentlyExpired_.begin(), recentlyExpired_.end(), id) != recentlyExpired_.end();
       if (expired) return expiredError();
@@ -241,11 +250,15 @@ Result<Suspension> SuspensionStore::take(const SuspensionId& id) {
                    .message = "there is no suspension " + id.toString() +
                               ": it is being resumed, has ended, or never was"};
     }
-    ++resumed_;
+    entry = now < found->second->expires ? remove(found) : removeExpired(found);
   }
-  if (clock_.now() >= entry->expires) return expiredError();
+  if (now >= entry->expires) {
+    count(SuspensionOutcome::kExpired);
+    return expiredError();
+  }
   auto delta = entry->takeDelta();
   if (!delta) {
+    count(SuspensionOutcome::kDropped);
     return Error{.code = ErrorCode::kUnavailable, .message = "the host is out of memory"};
   }
   return Suspension{{std::move(entry->handler), std::move(*delta), std::move(entry->book)},
@@ -254,41 +267,63 @@ Result<Suspension> SuspensionStore::take(const SuspensionId& id) {
                     entry->expires};
 }
 
-std::optional<SuspensionInfo> SuspensionStore::find(const SuspensionId& id) const {
+bool SuspensionStore::holds(const SuspensionId& id) const {
+  const auto now = clock_.now();
   const MutexLock lock(mutex_);
   const auto found = entries_.find(id);
-  if (found == entries_.end()) return std::nullopt;
-  const auto left = found->second->expires - clock_.now();
-  return SuspensionInfo{id.toString(), found->second->book.outstanding,
-                        std::chrono::duration_cast<std::chrono::milliseconds>(left)};
+  return found != entries_.end() && now < found->second->expires;
+}
+
+std::optional<SuspensionInfo> SuspensionStore::find(const SuspensionId& id) const {
+  const auto now = clock_.now();
+  const MutexLock lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || now >= found->second->expires) return std::nullopt;
+  return SuspensionInfo{
+      id.toString(), found->second->book.outstanding,
+      std::chrono::duration_cast<std::chrono::milliseconds>(found->second->expires - now)};
 }
 
 bool SuspensionStore::drop(const SuspensionId& id) {
   std::unique_ptr<Entry> dropped;
-  const MutexLock lock(mutex_);
-  const auto found = entries_.find(id);
-  if (found == entries_.end() || found->second->inbox) return false;
-  dropped = remove(id);
+  {
+    const MutexLock lock(mutex_);
+    const auto found = entries_.find(id);
+    if (found == entries_.end() || found->second->inbox) return false;
+    dropped = remove(found);
+  }
+  count(SuspensionOutcome::kDropped);
   return true;
 }
 
-void SuspensionStore::expire() {
-  std::vector<std::unique_ptr<Entry>> expired;
-  const auto now = clock_.now();
+void SuspensionStore::abandon(const SuspensionId& id) {
+  std::unique_ptr<Entry> dropped;
   {
     const MutexLock lock(mutex_);
-    for (; !due_.empty() && due_.front().expires <= now; due_.pop_front()) {
-      const auto found = entries_.find(due_.front().id);
-      if (found == entries_.end() || found->second->expires > now) continue;
-      expired.push_back(remove(due_.front().id));
-      ++expired_;
-      recentlyExpired_.push_back(due_.front().id);
-      if (recentlyExpired_.size() > kRemembered) recentlyExpired_.pop_front();
-    }
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    dropped = remove(found);
   }
-  for (const auto& entry : expired) {
-    if (entry->inbox) entry->inbox->wakeUp();
+  count(SuspensionOutcome::kDropped);
+}
+
+void SuspensionStore::expire() {
+  const auto now = clock_.now();
+  while (const auto expired = takeExpired(now)) {
+    count(SuspensionOutcome::kExpired);
+    if (expired->inbox) expired->inbox->wakeUp();
   }
+}
+
+// Null: there is none (any more).
+std::unique_ptr<SuspensionStore::Entry> SuspensionStore::takeExpired(Clock::Time now) {
+  const MutexLock lock(mutex_);
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const auto found = entries_.find(due_.begin()->second);
+    if (found != entries_.end()) return removeExpired(found);
+    due_.erase(due_.begin());  // there was no memory for the rest of it
+  }
+  return nullptr;
 }
 
 void SuspensionStore::wakeAll() {
@@ -309,23 +344,33 @@ void SuspensionStore::pack() {
     old.swap(oldRaw_);
     oldRaw_.swap(raw_);
   }
-  for (const SuspensionId& id : old) {
-    const MutexLock lock(mutex_);
-    const auto found = entries_.find(id);
-    if (found == entries_.end() || found->second->packed) continue;
-    count(*found->second, false);
-    found->second->pack();
-    count(*found->second, true);
-  }
+  for (const SuspensionId& id : old) packOne(id);
+}
+
+void SuspensionStore::packOne(const SuspensionId& id) {
+  const MutexLock lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second->packed) return;
+  Entry& entry = *found->second;
+  const uint64_t raw = entry.contentBytes();
+  entry.pack();
+  if (!entry.packed) return;
+  rawBytes_ -= raw;
+  bytes_ -= raw;
+  bytes_ += entry.contentBytes();
 }
 
 SuspensionStats SuspensionStore::stats() const {
+  const auto since = [this](SuspensionOutcome outcome) {
+    return outcomes_[static_cast<size_t>(outcome)].load(std::memory_order_relaxed);
+  };
   const MutexLock lock(mutex_);
   return {.suspended = entries_.size(),
           .bytes = bytes_,
-          .resumed = resumed_,
-          .expired = expired_,
-          .refused = refused_};
+          .resumed = since(SuspensionOutcome::kResumed),
+          .expired = since(SuspensionOutcome::kExpired),
+          .dropped = since(SuspensionOutcome::kDropped),
+          .refused = since(SuspensionOutcome::kRefused)};
 }
 
 }  // namespace nexus::runtime

@@ -6,20 +6,25 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/rights.h"
 #include "js/js_sandbox.h"
+#include "nexus/observer.h"
 #include "nexus/runtime.h"
 #include "runtime/inbox.h"
 
@@ -27,7 +32,7 @@ namespace nexus::runtime {
 
 struct SuspensionId {
   std::array<uint64_t, 2> words{};
-  bool operator==(const SuspensionId&) const = default;
+  auto operator<=>(const SuspensionId&) const = default;
 
   // 32 hexadecimal digits.
   std::string toString() const;
@@ -44,9 +49,11 @@ struct Suspension {
 
 struct SuspensionStats {
   uint64_t suspended = 0;
-  uint64_t bytes = 0;  // with the images that they hold
+  uint64_t bytes = 0;  // with the handlers that they hold
+  // Since the start.
   uint64_t resumed = 0;
   uint64_t expired = 0;
+  uint64_t dropped = 0;
   uint64_t refused = 0;
 };
 
@@ -60,21 +67,28 @@ class SuspensionStore {
   };
   static constexpr uint64_t kRawBytes = uint64_t{16} << 20;
 
-  SuspensionStore(const Options& options, const Clock& clock);
+  // Clock and observer must outlive it.
+  SuspensionStore(const Options& options, const Clock& clock, Observer& observer);
   SuspensionStore(const SuspensionStore&) = delete;
   SuspensionStore& operator=(const SuspensionStore&) = delete;
   ~SuspensionStore();
 
   // kResourceLimit: too many, or too large together. Then the suspension is dropped.
   Result<SuspensionId> put(Suspension suspension);
+  // Nobody else gets it from now on; it is put back, or told of with count(). kTimeout when it has
+  // expired lately, kNotFound when there is none (any more).
+  Result<Suspension> take(const SuspensionId& id);
   // The same one again, for as long as it had left: after a resume that was refused.
   void putBack(const SuspensionId& id, Suspension suspension);
-  // Nobody else gets it from now on. kTimeout when it has expired, kNotFound when there is none
-  // (any more).
-  Result<Suspension> take(const SuspensionId& id);
+  // Whether it is here, and has not expired.
+  bool holds(const SuspensionId& id) const;
   std::optional<SuspensionInfo> find(const SuspensionId& id) const;
   // False when there is none that somebody outside could resume.
   bool drop(const SuspensionId& id);
+  // Drops one whose call has ended meanwhile, if it is still here.
+  void abandon(const SuspensionId& id);
+  // What became of one that was taken.
+  void count(SuspensionOutcome outcome) noexcept;
 
   // Drops what has waited too long, and wakes those who wait for it.
   void expire();
@@ -83,7 +97,7 @@ class SuspensionStore {
   // Once in a while: compresses what was there as it is the last time already.
   void pack();
 
-  std::chrono::milliseconds timeout() const { return options_.timeout; }
+  Error expiredError() const;
   SuspensionStats stats() const;
 
  private:
@@ -91,38 +105,37 @@ class SuspensionStore {
   struct IdHash {
     size_t operator()(const SuspensionId& id) const { return static_cast<size_t>(id.words[0]); }
   };
-  struct Due {
-    Clock::Time expires;
-    SuspensionId id;
-  };
-  struct HeldImage {
+  using Due = std::pair<Clock::Time, SuspensionId>;
+  struct Held {
     uint64_t holders = 0;
     uint64_t bytes = 0;
   };
   using Entries = std::unordered_map<SuspensionId, std::unique_ptr<Entry>, IdHash>;
 
-  std::optional<Error> checkRoom(uint64_t bytes) NEXUS_REQUIRES(mutex_);
+  void packIfTight(Entry& entry);
+  std::optional<Error> checkRoom(const Entry& entry) const NEXUS_REQUIRES(mutex_);
   void add(const SuspensionId& id, std::unique_ptr<Entry> entry) NEXUS_REQUIRES(mutex_);
-  std::unique_ptr<Entry> remove(const SuspensionId& id) NEXUS_REQUIRES(mutex_);
-  void count(const Entry& entry, bool isAdded) NEXUS_REQUIRES(mutex_);
-  Error expiredError() const;
+  std::unique_ptr<Entry> remove(Entries::iterator place) NEXUS_REQUIRES(mutex_);
+  std::unique_ptr<Entry> removeExpired(Entries::iterator place) NEXUS_REQUIRES(mutex_);
+  std::unique_ptr<Entry> takeExpired(Clock::Time now);
+  void packOne(const SuspensionId& id);
 
   const Options options_;
   const Clock& clock_;
+  Observer& observer_;
 
   mutable Mutex mutex_;
   Entries entries_ NEXUS_GUARDED_BY(mutex_);
-  std::deque<Due> due_ NEXUS_GUARDED_BY(mutex_);  // the timeout is the same for all: in order
+  std::set<Due> due_ NEXUS_GUARDED_BY(mutex_);                 // one for each of entries_
   std::vector<SuspensionId> raw_ NEXUS_GUARDED_BY(mutex_);     // since the last pack()
   std::vector<SuspensionId> oldRaw_ NEXUS_GUARDED_BY(mutex_);  // before that
   std::deque<SuspensionId> recentlyExpired_ NEXUS_GUARDED_BY(mutex_);
-  // An image's bytes count once, however many hold it.
-  std::unordered_map<const sandbox::Image*, HeldImage> images_ NEXUS_GUARDED_BY(mutex_);
+  // A handler's bytes count once, however many hold it.
+  std::unordered_map<const js::Handler*, Held> handlers_ NEXUS_GUARDED_BY(mutex_);
   uint64_t bytes_ NEXUS_GUARDED_BY(mutex_) = 0;
   uint64_t rawBytes_ NEXUS_GUARDED_BY(mutex_) = 0;
-  uint64_t resumed_ NEXUS_GUARDED_BY(mutex_) = 0;
-  uint64_t expired_ NEXUS_GUARDED_BY(mutex_) = 0;
-  uint64_t refused_ NEXUS_GUARDED_BY(mutex_) = 0;
+
+  std::array<std::atomic<uint64_t>, kSuspensionOutcomes> outcomes_{};
 };
 
 }  // namespace nexus::runtime

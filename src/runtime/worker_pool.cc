@@ -9,26 +9,35 @@ namespace nexus::runtime {
 
 WorkerPool::WorkerPool(uint64_t threads, uint64_t maxQueue) : maxQueue_(maxQueue) {
   try {
-    start(threads);
+    const MutexLock lock(joining_);
+    threads_.reserve(threads);
+    for (uint64_t i = 0; i < threads; ++i) {
+      threads_.push_back(sandbox::startQuietThread([this] { run(); }));
+    }
   } catch (...) {
-    stop();  // those that have started
+    stop();  // those that did start
     throw;
-  }
-}
-
-void WorkerPool::start(uint64_t threads) {
-  const MutexLock lock(joining_);
-  threads_.reserve(threads);
-  for (uint64_t i = 0; i < threads; ++i) {
-    threads_.push_back(sandbox::startQuietThread([this] { run(); }));
   }
 }
 
 WorkerPool::~WorkerPool() { stop(); }
 
 void WorkerPool::push(std::shared_ptr<Task> task) {
-  tasks_.push_back(std::move(task));
+  Task* const pushed = task.get();
+  (last_ == nullptr ? first_ : last_->next_) = std::move(task);
+  last_ = pushed;
+  ++waiting_;
   if (sleeping_ > 0) wake_.notifyOne();
+}
+
+// Null when none waits.
+std::shared_ptr<WorkerPool::Task> WorkerPool::pop() {
+  std::shared_ptr<Task> task = std::move(first_);
+  if (task == nullptr) return nullptr;
+  first_ = std::move(task->next_);
+  if (first_ == nullptr) last_ = nullptr;
+  --waiting_;
+  return task;
 }
 
 Status WorkerPool::submit(std::shared_ptr<Task> task) {
@@ -36,7 +45,7 @@ Status WorkerPool::submit(std::shared_ptr<Task> task) {
   if (isRefusing_) {
     return Error{.code = ErrorCode::kUnavailable, .message = "the runtime is shutting down"};
   }
-  if (tasks_.size() >= maxQueue_) {
+  if (waiting_ >= maxQueue_) {
     return Error{.code = ErrorCode::kUnavailable,
                  .message = "the queue is full: max_queue, " + std::to_string(maxQueue_) +
                             ", calls wait already"};
@@ -45,14 +54,14 @@ Status WorkerPool::submit(std::shared_ptr<Task> task) {
   return Done{};
 }
 
-void WorkerPool::submitAlways(std::shared_ptr<Task> task) {
+void WorkerPool::submitAlways(std::shared_ptr<Task> task) noexcept {
   const MutexLock lock(mutex_);
   push(std::move(task));
 }
 
 uint64_t WorkerPool::queued() const {
   const MutexLock lock(mutex_);
-  return tasks_.size();
+  return waiting_;
 }
 
 void WorkerPool::refuse() {
@@ -78,14 +87,13 @@ void WorkerPool::run() {
     std::shared_ptr<Task> task;
     {
       const MutexLock lock(mutex_);
-      while (tasks_.empty() && !isStopped_) {
+      while (first_ == nullptr && !isStopped_) {
         ++sleeping_;
         wake_.wait(mutex_);
         --sleeping_;
       }
-      if (tasks_.empty()) return;
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
+      task = pop();
+      if (task == nullptr) return;
     }
     task->run();
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -23,6 +22,10 @@ class WorkerPool {
     virtual ~Task() = default;
     // On one of the threads.
     virtual void run() noexcept = 0;
+
+   private:
+    friend class WorkerPool;
+    std::shared_ptr<Task> next_;  // in the line: standing there takes no memory
   };
 
   // Throws std::system_error when the system refuses a thread.
@@ -31,10 +34,11 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
   ~WorkerPool();
 
-  // Something new. kUnavailable when maxQueue tasks wait already, or after stop().
+  // Something new, that does not wait already. kUnavailable when maxQueue tasks wait, or after
+  // refuse().
   Status submit(std::shared_ptr<Task> task);
   // What has begun and goes on: never refused. Must not come after stop().
-  void submitAlways(std::shared_ptr<Task> task);
+  void submitAlways(std::shared_ptr<Task> task) noexcept;
 
   uint64_t queued() const;
 
@@ -44,14 +48,16 @@ class WorkerPool {
   void stop();
 
  private:
-  void start(uint64_t threads);
   void run();
   void push(std::shared_ptr<Task> task) NEXUS_REQUIRES(mutex_);
+  std::shared_ptr<Task> pop() NEXUS_REQUIRES(mutex_);
 
   const uint64_t maxQueue_;
   mutable Mutex mutex_;
   Condition wake_;
-  std::deque<std::shared_ptr<Task>> tasks_ NEXUS_GUARDED_BY(mutex_);
+  std::shared_ptr<Task> first_ NEXUS_GUARDED_BY(mutex_);
+  Task* last_ NEXUS_GUARDED_BY(mutex_) = nullptr;
+  uint64_t waiting_ NEXUS_GUARDED_BY(mutex_) = 0;
   uint64_t sleeping_ NEXUS_GUARDED_BY(mutex_) = 0;
   bool isRefusing_ NEXUS_GUARDED_BY(mutex_) = false;
   bool isStopped_ NEXUS_GUARDED_BY(mutex_) = false;

@@ -79,6 +79,10 @@ void TestObserver::add(std::string line) {
   if (hook) hook(line);
 }
 
+void TestObserver::onSuspension(SuspensionOutcome outcome) noexcept {
+  add("suspension: " + std::string(toString(outcome)));
+}
+
 std::vector<std::string> TestObserver::take() {
   const MutexLock lock(mutex_);
   return std::exchange(lines_, {});

@@ -79,7 +79,7 @@ class TestClock final : public Clock {
 };
 
 // Keeps a line for each report: "call: success", "call: TIMEOUT", "memory: miss", "disk: hit",
-// "compile: ok", "memory: evicted 2", "discarded 7".
+// "compile: ok", "memory: evicted 2", "discarded 7", "suspension: resumed".
 class TestObserver final : public Observer {
  public:
   void onCall(const CallReport& report) noexcept override;
@@ -87,6 +87,7 @@ class TestObserver final : public Observer {
   void onCompile(const CompileReport& report) noexcept override;
   void onEviction(CacheTier tier, uint64_t count) noexcept override;
   void onInstanceDiscarded(uint64_t instanceId) noexcept override;
+  void onSuspension(SuspensionOutcome outcome) noexcept override;
 
   // Everything since the last time.
   std::vector<std::string> take();
@@ -179,15 +180,15 @@ struct EngineRig {
 
 struct PoolRig : EngineRig {
   explicit PoolRig(const InstancePool::Options& options, const RuntimeConfig& config = {})
-      : EngineRig(config), pool(*js, options, clock, observer) {}
+      : EngineRig(config), pool(*js, options, suspensions, clock, observer) {}
 
   // What must be there at once.
   PooledInstance lease(const sandbox::Image* image = nullptr);
 
   TestClock clock;
   TestObserver observer;
+  SuspensionStore suspensions{{}, clock, observer};
   InstancePool pool;
-  SuspensionStore suspensions{{}, clock};
 };
 
 // A pool with a compiler and its caches.
