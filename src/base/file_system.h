@@ -35,6 +35,8 @@ class FileSystem {
   // The folder and those above it, for this user alone. No error when it is there; kInvalidInput
   // when what is there is no folder, belongs to another user, or others may write to it.
   virtual Status makeFolder(const std::string& path) = 0;
+  // The same for one that should be there: kNotFound when it is not.
+  virtual Status checkFolder(const std::string& path) = 0;
 
   // All of a plain file of at most `maxBytes` that is this user's alone. kNotFound when nothing is
   // there, kInvalidInput when it is anything else: a link, a pipe, a longer file, another's, one
@@ -47,7 +49,7 @@ class FileSystem {
   // The same, but leaves what is there: kUnavailable then.
   virtual Status create(const std::string& path, std::string_view bytes) = 0;
 
-  // Empty when there is no such folder.
+  // Empty when there is no such folder, kInvalidInput when it is a link or no folder.
   virtual Result<std::vector<Entry>> list(const std::string& folder) = 0;
 
   // No error when it is not there.

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <optional>
 #include <system_error>
 
@@ -108,8 +109,16 @@ class PosixFileSystem final : public FileSystem {
     }
     if (mkdir(path.c_str(), kOwnFolder) == 0) return Done{};
     if (errno != EEXIST) return failure(path, "cannot make the folder", errno);
+    return checkFolder(path);
+  }
+
+  Status checkFolder(const std::string& path) override {
     struct stat status = {};
-    if (lstat(path.c_str(), &status) != 0) return failure(path, "cannot look at", errno);
+    if (lstat(path.c_str(), &status) != 0) {
+      Error error = failure(path, "cannot look at", errno);
+      if (errno == ENOENT) error.code = ErrorCode::kNotFound;
+      return error;
+    }
     if (S_ISLNK(status.st_mode)) return unfit(path, "is a symbolic link");
     if (!S_ISDIR(status.st_mode)) return unfit(path, "is no folder");
     if (status.st_uid != geteuid()) return unfit(path, "belongs to another user");
@@ -146,20 +155,31 @@ class PosixFileSystem final : public FileSystem {
 
   Status create(const std::string& path, std::string_view bytes) override {
     return writeBeside(path, bytes, [&](const std::string& aside) {
-      const bool linked = link(aside.c_str(), path.c_str()) == 0;
-      const int reason = errno;
+      if (renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+        return true;
+      }
+      if (errno != EINVAL && errno != ENOSYS) return false;
+      // A file system without that may have hard links.
+      if (link(aside.c_str(), path.c_str()) != 0) return false;
       unlink(aside.c_str());
-      errno = reason;
-      return linked;
+      return true;
     });
   }
 
   Result<std::vector<Entry>> list(const std::string& folder) override {
     std::vector<Entry> entries;
-    const std::unique_ptr<DIR, int (*)(DIR*)> opened(opendir(folder.c_str()), closedir);
-    if (!opened) {
+    const int descriptor =
+        open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) {
       if (errno == ENOENT) return entries;
+      if (errno == ELOOP || errno == ENOTDIR) return unfit(folder, "is a link, or no folder");
       return failure(folder, "cannot list", errno);
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> opened(fdopendir(descriptor), closedir);
+    if (!opened) {
+      const int reason = errno;
+      close(descriptor);
+      return failure(folder, "cannot list", reason);
     }
     while (true) {
       errno = 0;

@@ -380,7 +380,22 @@ TEST_F(FileSystemTest, ListOfNoFolder) {
   EXPECT_THAT(*missing, IsEmpty());
   const auto file = files_->list(ownFile("file"));
   ASSERT_FALSE(file);
-  EXPECT_EQ(file.error().message, "cannot list " + (folder_ / "file") + ": Not a directory");
+  EXPECT_EQ(file.error().message, (folder_ / "file") + " is a link, or no folder");
+  ASSERT_EQ(symlink(folder_.path().c_str(), (folder_ / "link").c_str()), 0);
+  const auto link = files_->list(folder_ / "link");
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().code, ErrorCode::kInvalidInput);
+}
+
+TEST_F(FileSystemTest, CheckFolderMakesNothing) {
+  EXPECT_TRUE(files_->checkFolder(folder_.path()));
+  const auto missing = files_->checkFolder(folder_ / "missing");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "missing"));
+  const auto file = files_->checkFolder(ownFile("file"));
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, ErrorCode::kInvalidInput);
 }
 
 TEST_F(FileSystemTest, RemoveTakesFilesLinksAndEmptyFolders) {

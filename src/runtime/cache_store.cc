@@ -79,6 +79,10 @@ const char* findFault(std::string_view file, const Digest& name, std::string_vie
   return head.name == name ? nullptr : "it is another entry's";
 }
 
+bool isSubfolderName(std::string_view name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 // The name that a path ends with; nothing when it is none.
 std::optional<Digest> nameOf(std::string_view path) {
   constexpr size_t kFolderLetters = 2;
@@ -108,13 +112,8 @@ CacheStore::CacheStore(FileSystem& files, std::string folder, uint64_t maxBytes)
       leftToFolder_(randomUpTo(maxBytes / kFolderLooks)),
       leftToAll_(randomUpTo(maxBytes / kAllLooks)) {}
 
-std::string CacheStore::subfolder(size_t index) const {
-  const std::byte byte{static_cast<unsigned char>(index)};
-  return folder_ + "/entries/" + toHex(std::span(&byte, 1));
-}
-
 CacheStore::Place CacheStore::placeOf(const Digest& name) const {
-  Place place{.folder = subfolder(std::to_integer<size_t>(name[0])), .path = ""};
+  Place place{.folder = entriesPath() + "/" + toHex(std::span(name).first(1)), .path = ""};
   place.path = place.folder + "/" + toHex(std::span(name).subspan(1));
   return place;
 }
@@ -123,8 +122,10 @@ CacheStore::Place CacheStore::placeOf(const Digest& name) const {
 Result<std::string> CacheStore::key(KeyUse use) {
   const MutexLock lock(mutex_);
   if (use == KeyUse::kAsKnown && !key_.empty()) return key_;
-  auto made = files_.makeFolder(folder_);
-  if (!made) return std::move(made).error();
+  for (const std::string& folder : {folder_, entriesPath()}) {
+    auto made = files_.makeFolder(folder);
+    if (!made) return std::move(made).error();
+  }
   auto key = readOrMakeKey();
   if (key) key_ = *key;
   return key;
@@ -188,7 +189,10 @@ Result<CacheStore::Written> CacheStore::write(const Digest& name, std::string_vi
   if (bytes > std::min(maxBytes_, kLargestFile)) {
     auto removed = files_.remove(place.path);
     if (!removed) return std::move(removed).error();
-    return Written{};
+    return Error{.code = ErrorCode::kResourceLimit,
+                 .message = "an entry has " + std::to_string(bytes) +
+                            " bytes, all of them may have " + std::to_string(maxBytes_) +
+                            " (max_disk_cache_bytes)"};
   }
   auto put = this->put(name, payload);
   if (!put) return std::move(put).error();
@@ -199,15 +203,25 @@ Status CacheStore::put(const Digest& name, std::string_view payload) {
   const Place place = placeOf(name);
   auto key = this->key(KeyUse::kAsKnown);
   if (!key) return std::move(key).error();
-  auto put = files_.replace(place.path, seal(name, payload, *key));
-  if (put) return put;
+  if (files_.checkFolder(place.folder)) {
+    auto put = files_.replace(place.path, seal(name, payload, *key));
+    if (put) return put;
+  }
   // The folder may be missing, and the key with it; or a folder stand in the file's place.
   key = this->key(KeyUse::kReadAgain);
   if (!key) return std::move(key).error();
-  auto made = files_.makeFolder(place.folder);
+  auto made = makeSubfolder(place.folder);
   if (!made) return made;
   (void)files_.remove(place.path);
   return files_.replace(place.path, seal(name, payload, *key));
+}
+
+// In the place of what is no folder, or a link to one.
+Status CacheStore::makeSubfolder(const std::string& path) {
+  auto made = files_.makeFolder(path);
+  if (made || made.error().code != ErrorCode::kInvalidInput) return made;
+  (void)files_.remove(path);
+  return files_.makeFolder(path);
 }
 
 Result<std::vector<CacheStore::File>> CacheStore::files(const std::string& folder,
@@ -227,12 +241,26 @@ Result<std::vector<CacheStore::File>> CacheStore::files(const std::string& folde
   return files;
 }
 
+// Of the folders of this class alone: a link leads to what is somebody else's. What else is there
+// counts as a file.
 Result<std::vector<CacheStore::File>> CacheStore::allFiles(Abandoned abandoned) {
+  std::vector<File> all;
+  for (const std::string& folder : {folder_, entriesPath()}) {
+    auto trusted = files_.checkFolder(folder);
+    if (!trusted && trusted.error().code == ErrorCode::kNotFound) return all;
+    if (!trusted) return std::move(trusted).error();
+  }
   // Of keys.
   if (abandoned == Abandoned::kRemove) (void)files(folder_, abandoned);
-  std::vector<File> all;
-  for (size_t i = 0; i < kSubfolders; ++i) {
-    auto some = files(subfolder(i), abandoned);
+  auto subfolders = files(entriesPath(), abandoned);
+  if (!subfolders) return subfolders;
+  for (File& subfolder : *subfolders) {
+    const FileSystem::Entry& entry = subfolder.entry;
+    if (entry.kind != FileSystem::Kind::kFolder || !entry.isOwn || !isSubfolderName(entry.name)) {
+      all.push_back(std::move(subfolder));
+      continue;
+    }
+    auto some = files(subfolder.path, abandoned);
     if (!some) return some;
     all.insert(all.end(), std::make_move_iterator(some->begin()),
                std::make_move_iterator(some->end()));
@@ -283,9 +311,6 @@ Result<CacheStore::Verified> CacheStore::verify() {
   if (!all) return std::move(all).error();
   Verified verified;
   if (all->empty()) return verified;
-  // The folder is there: this but says whether it is to be trusted.
-  auto trusted = files_.makeFolder(folder_);
-  if (!trusted) return std::move(trusted).error();
   const auto key = files_.read(keyPath(), kKeyBytes);
   if (!key && key.error().code == ErrorCode::kUnavailable) return key.error();
   for (const File& file : *all) {
@@ -299,6 +324,8 @@ Result<CacheStore::Verified> CacheStore::verify() {
       // The path stands beside it.
       damage.why = content.error().message;
       if (damage.why.starts_with(file.path + " ")) damage.why.erase(0, file.path.size() + 1);
+    } else if (!key && key.error().code == ErrorCode::kInvalidInput) {
+      damage.why = "the key is not to be trusted: " + key.error().message;
     } else if (!key || key->size() != kKeyBytes) {
       damage.why = "the key that sealed it is lost";
     } else if (const char* fault = findFault(*content, *name, *key)) {

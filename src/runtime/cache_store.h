@@ -50,15 +50,15 @@ class CacheStore {
   struct Written {
     uint64_t evicted = 0;  // files that had to go
   };
-  // Replaces what is there; what is larger than all may be together is removed instead.
-  // kUnavailable when the disk refuses.
+  // Replaces what is there; what is larger than all may be together is removed instead, and
+  // kResourceLimit. kUnavailable when the disk refuses.
   Result<Written> write(const Digest& name, std::string_view payload);
 
   struct Stats {
     uint64_t entries = 0;
     uint64_t bytes = 0;
   };
-  // These look at every file.
+  // These look at every file. kInvalidInput when the folder is not to be trusted.
   Result<Stats> stats();
   struct Damage {
     std::string path;
@@ -87,13 +87,14 @@ class CacheStore {
 
   Place placeOf(const Digest& name) const;
   std::string keyPath() const { return folder_ + "/key"; }
-  std::string subfolder(size_t index) const;
+  std::string entriesPath() const { return folder_ + "/entries"; }
   Result<std::string> key(KeyUse use);
   Result<std::string> readOrMakeKey();
   Found open(const std::string& file, const Place& place, const Digest& name);
   Status put(const Digest& name, std::string_view payload);
   Result<std::vector<File>> files(const std::string& folder, Abandoned abandoned);
   Result<std::vector<File>> allFiles(Abandoned abandoned);
+  Status makeSubfolder(const std::string& path);
   uint64_t makeRoom(const Place& place, uint64_t bytes);
   uint64_t removeOldest(std::vector<File> candidates, uint64_t maxBytes);
 

@@ -154,6 +154,54 @@ TEST_F(CacheCareTest, ClearRemovesAllEntriesSoundOrNotAndKeepsTheKey) {
   EXPECT_TRUE(store.write(nameOf("a"), "payload"));
 }
 
+// A checkout may bring links in a cache folder: what they lead to is somebody else's.
+TEST_F(CacheCareTest, NothingBehindALinkIsLookedAtOrRemoved) {
+  const fs::path victim = temp_ / "victim";
+  fs::create_directories(victim / "aa");
+  nexus::testing::writeFile(victim / "precious", "x");
+  nexus::testing::writeFile(victim / "aa" / "precious", "x");
+  const struct {
+    std::string at;
+    bool isTrusted;
+  } rows[] = {{folder() + "/entries/aa", true}, {folder() + "/entries", false}, {folder(), false}};
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.at);
+    fs::remove_all(folder());
+    fs::create_directories(fs::path(row.at).parent_path());
+    fs::permissions(fs::path(row.at).parent_path(), fs::perms::owner_all);
+    fs::create_directory_symlink(victim, row.at);
+    CacheStore store = open(4000);
+    for (int i = 0; i < 300; ++i) {
+      (void)store.write(nameOf(std::to_string(i)), std::string(100, 'x'));
+    }
+    const auto cleared = store.clear();
+    EXPECT_EQ(cleared.ok(), row.isTrusted);
+    EXPECT_EQ(store.stats().ok(), row.isTrusted);
+    EXPECT_TRUE(fs::exists(victim / "precious"));
+    EXPECT_TRUE(fs::exists(victim / "aa" / "precious"));
+    EXPECT_EQ(std::distance(fs::recursive_directory_iterator(victim), {}), 3);
+  }
+}
+
+TEST_F(CacheCareTest, WhatIsNoFolderOfOursIsDamageAndMakesRoomForOne) {
+  const Digest name = nameOf("a");
+  const std::string subfolder = fs::path(pathOf(name)).parent_path();
+  fs::create_directories(folder() + "/entries");
+  fs::permissions(folder(), fs::perms::owner_all);
+  nexus::testing::writeFile(subfolder, "a file where a folder belongs");
+  nexus::testing::writeFile(folder() + "/entries/stray", "x");
+  EXPECT_THAT(damage(), UnorderedElementsAre(Pair(subfolder, "it has no entry's name"),
+                                             Pair(folder() + "/entries/stray",
+                                                  "it has no entry's name")));
+  CacheStore store = open();
+  ASSERT_TRUE(store.write(name, "12345"));
+  EXPECT_EQ(show(store.read(name)), "hit: 12345");
+  const auto cleared = store.clear();
+  ASSERT_TRUE(cleared) << cleared.error().message;
+  EXPECT_EQ(*cleared, 2u);
+  EXPECT_FALSE(fs::exists(folder() + "/entries/stray"));
+}
+
 TEST_F(CacheCareTest, ClearGoesOnWhereOneCannotBeRemoved) {
   CacheStore store = open();
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(store.write(nameOf(std::to_string(i)), "payload"));

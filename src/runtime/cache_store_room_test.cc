@@ -87,13 +87,15 @@ TEST_F(CacheRoomTest, WhatIsLargerThanAllMayBeIsNotKept) {
   CacheStore store = open(4 * kKiB);
   ASSERT_TRUE(store.write(nameOf(0), "small"));
   const auto written = store.write(nameOf(1), std::string(4 * kKiB, 'x'));
-  ASSERT_TRUE(written);
-  EXPECT_EQ(written->evicted, 0u);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::kResourceLimit);
+  EXPECT_EQ(written.error().message,
+            "an entry has 4176 bytes, all of them may have 4096 (max_disk_cache_bytes)");
   EXPECT_EQ(show(store.read(nameOf(0))), "hit: small");
   EXPECT_EQ(show(store.read(nameOf(1))), "miss");
   // Nor does an older one stay in its place.
   ASSERT_TRUE(store.write(nameOf(2), "outdated"));
-  ASSERT_TRUE(store.write(nameOf(2), std::string(4 * kKiB, 'x')));
+  ASSERT_FALSE(store.write(nameOf(2), std::string(4 * kKiB, 'x')));
   EXPECT_EQ(show(store.read(nameOf(2))), "miss");
 }
 

@@ -88,6 +88,9 @@ std::optional<HandlerCompiler::Found> HandlerCompiler::findInMemory(std::string_
 Result<HandlerCompiler::Found> HandlerCompiler::find(std::string_view source,
                                                      const Request& request) {
   requests_.fetch_add(1, kRelaxed);
+  // Before anything is made of it.
+  const uint64_t longest = engine_.config().maxSourceBytes;
+  if (source.size() > longest) return js::checkSource(source, longest).error();
   while (true) {
     if (auto found = findInMemory(source)) {
       memoryHits_.fetch_add(1, kRelaxed);
@@ -107,6 +110,7 @@ Result<HandlerCompiler::Found> HandlerCompiler::get(std::string_view source, con
                                                     Lead& lead) {
   // The leader before may have put it there since this one looked.
   if (auto found = findInMemory(source)) {
+    memoryHits_.fetch_add(1, kRelaxed);
     lead.end(std::nullopt);
     return use(std::move(*found), request);
   }
@@ -215,8 +219,7 @@ Result<HandlerCompiler::Found> HandlerCompiler::reload(
   auto loaded = (*lease)->load(handler->code());
   if (!loaded) return std::move(loaded).error();
   reloads_.fetch_add(1, kRelaxed);
-  handler->setLoaded(*loaded);
-  const uint64_t evicted = memory_.touch(*handler, loaded->get());
+  const uint64_t evicted = memory_.keepLoaded(handler, *loaded);
   if (evicted > 0) observer_.onEviction(CacheTier::kMemory, evicted);
   return Found{handler, std::move(*loaded), CacheTier::kMemory, {}};
 }

@@ -64,6 +64,17 @@ MemoryCache::Put MemoryCache::put(std::shared_ptr<CompiledHandler> handler) {
   return result;
 }
 
+// Nobody holds an image that is not counted.
+uint64_t MemoryCache::keepLoaded(const Pointer& handler,
+                                 std::shared_ptr<const js::Handler> loaded) {
+  const js::Handler* image = loaded.get();
+  handler->setLoaded(std::move(loaded));
+  const Put put = this->put(handler);
+  const uint64_t evicted = put.evicted + touch(*handler, image);
+  if (handler->countedBytes_.load(kRelaxed) == 0) handler->setLoaded(nullptr);
+  return evicted;
+}
+
 std::vector<MemoryCache::Candidate> MemoryCache::byLastUse() const {
   std::vector<Candidate> candidates;
   for (const Shard& shard : shards_) {
@@ -112,6 +123,7 @@ void MemoryCache::erase(const Pointer& handler) {
   const auto found = shard.handlers.find(handler->code()->source);
   if (found == shard.handlers.end() || found->second != handler) return;
   shard.handlers.erase(found);
+  handler->setLoaded(nullptr);
   count(shard, *handler, 0);
   evictedHandlers_.fetch_add(1, kRelaxed);
 }

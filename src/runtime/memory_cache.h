@@ -51,6 +51,11 @@ class MemoryCache {
   // does not come in.
   Put put(std::shared_ptr<CompiledHandler> handler);
 
+  // Keeps a new image of a handler that somebody holds, with the handler, if there is room. Returns
+  // how many handlers and images had to go.
+  uint64_t keepLoaded(const std::shared_ptr<CompiledHandler>& handler,
+                      std::shared_ptr<const js::Handler> loaded);
+
   // Frees until at most so many bytes are left; returns how many handlers and images had to go.
   uint64_t shrinkTo(uint64_t bytes);
 

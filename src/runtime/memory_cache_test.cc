@@ -145,8 +145,8 @@ TEST(MemoryCacheTest, AnImageThatIsLoadedAgainIsCountedAgain) {
   EXPECT_EQ(cache.shrinkTo(before - 1), 1u);
   EXPECT_EQ(handler->loaded(), nullptr);
   EXPECT_EQ(cache.stats().bytes, handler->codeBytes());
-  handler->setLoaded(load(handler->code(), 3, 1));
-  (void)cache.touch(*handler, handler->loaded().get());
+  EXPECT_EQ(cache.keepLoaded(handler, load(handler->code(), 3, 1)), 0u);
+  EXPECT_NE(handler->loaded(), nullptr);
   EXPECT_EQ(cache.stats().bytes, bytesOf(*handler));
 }
 
@@ -215,19 +215,27 @@ TEST_F(TenHandlersTest, ShrinkingToWhatIsThereOrMoreChangesNothing) {
   EXPECT_EQ(cache.stats().entries, 0u);
 }
 
-// Those who hold one use it; it does not come back by that.
-TEST_F(TenHandlersTest, TouchingOneThatHadToGoCountsNothing) {
+// However long somebody holds one that had to go, its image is either counted or not there.
+TEST_F(TenHandlersTest, OneThatHadToGoComesBackWithItsImage) {
   MemoryCache cache(all_);
   putAll(cache);
   (void)cache.shrinkTo(0);
-  handlers_[0]->setLoaded(load(handlers_[0]->code(), 5, 1));
-  EXPECT_EQ(cache.touch(*handlers_[0], handlers_[0]->loaded().get()), 0u);
+  EXPECT_EQ(handlers_[0]->loaded(), nullptr);
+  EXPECT_EQ(cache.touch(*handlers_[0], nullptr), 0u);
   EXPECT_EQ(cache.stats().bytes, 0u);
-  EXPECT_EQ(cache.find(handlers_[0]->code()->source), nullptr);
-  EXPECT_NE(handlers_[0]->loaded(), nullptr) << "it stays with its holder";
-  // Until it is put again.
-  (void)cache.put(handlers_[0]);
+  EXPECT_EQ(cache.keepLoaded(handlers_[0], load(handlers_[0]->code(), 5, 1)), 0u);
+  EXPECT_EQ(cache.find(handlers_[0]->code()->source), handlers_[0]);
   EXPECT_EQ(cache.stats().bytes, bytesOf(*handlers_[0]));
+}
+
+TEST_F(TenHandlersTest, OneWhosePlaceIsTakenKeepsNoImage) {
+  MemoryCache cache(all_);
+  putAll(cache);
+  const uint64_t before = cache.stats().bytes;
+  const Pointer twin = std::make_shared<CompiledHandler>(load(handlers_[0]->code(), 5, 1));
+  EXPECT_EQ(cache.keepLoaded(twin, load(twin->code(), 5, 1)), 0u);
+  EXPECT_EQ(twin->loaded(), nullptr);
+  EXPECT_EQ(cache.stats().bytes, before);
 }
 
 TEST_F(TenHandlersTest, GettingHotMakesRoomToo) {

@@ -40,6 +40,10 @@ bool FaultyFiles::failsToWrite() {
   return fails();
 }
 
+Status FaultyFiles::checkFolder(const std::string& path) {
+  return fails() ? broken(path) : inner_.checkFolder(path);
+}
+
 Status FaultyFiles::makeFolder(const std::string& path) {
   return fails() ? broken(path) : inner_.makeFolder(path);
 }

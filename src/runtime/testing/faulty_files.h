@@ -23,6 +23,7 @@ class FaultyFiles final : public FileSystem {
   uint64_t failures() const;
 
   Status makeFolder(const std::string& path) override;
+  Status checkFolder(const std::string& path) override;
   Result<std::string> read(const std::string& path, uint64_t maxBytes) override;
   Status replace(const std::string& path, std::string_view bytes) override;
   Status create(const std::string& path, std::string_view bytes) override;

@@ -20,6 +20,12 @@ Status MemoryFiles::makeFolder(const std::string& path) {
   return Done{};
 }
 
+Status MemoryFiles::checkFolder(const std::string& path) {
+  const MutexLock lock(mutex_);
+  if (folders_.contains(path)) return Done{};
+  return Error{.code = ErrorCode::kNotFound, .message = path};
+}
+
 Result<std::string> MemoryFiles::read(const std::string& path, uint64_t maxBytes) {
   const MutexLock lock(mutex_);
   const auto found = files_.find(path);
@@ -60,6 +66,10 @@ Result<std::vector<FileSystem::Entry>> MemoryFiles::list(const std::string& fold
     if (path.find('/', prefix.size()) != std::string::npos) continue;
     entries.push_back(
         {path.substr(prefix.size()), Kind::kFile, true, file.content.size(), file.written});
+  }
+  for (const std::string& path : folders_) {
+    if (folderOf(path) != folder || path == folder) continue;
+    entries.push_back({path.substr(prefix.size()), Kind::kFolder, true, 0, {}});
   }
   return entries;
 }

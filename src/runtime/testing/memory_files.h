@@ -15,6 +15,7 @@ namespace nexus::runtime::testing {
 class MemoryFiles final : public FileSystem {
  public:
   Status makeFolder(const std::string& path) override;
+  Status checkFolder(const std::string& path) override;
   Result<std::string> read(const std::string& path, uint64_t maxBytes) override;
   Status replace(const std::string& path, std::string_view bytes) override;
   Status create(const std::string& path, std::string_view bytes) override;

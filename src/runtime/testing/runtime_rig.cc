@@ -191,6 +191,10 @@ Error broken(const std::string& path) {
 
 }  // namespace
 
+Status HookedFiles::checkFolder(const std::string& path) {
+  return hook_() ? real_->checkFolder(path) : broken(path);
+}
+
 Status HookedFiles::makeFolder(const std::string& path) {
   return hook_() ? real_->makeFolder(path) : broken(path);
 }

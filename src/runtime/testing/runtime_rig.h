@@ -152,6 +152,7 @@ class HookedFiles final : public FileSystem {
   explicit HookedFiles(std::function<bool()> hook) : hook_(std::move(hook)) {}
 
   Status makeFolder(const std::string& path) override;
+  Status checkFolder(const std::string& path) override;
   Result<std::string> read(const std::string& path, uint64_t maxBytes) override;
   Status replace(const std::string& path, std::string_view bytes) override;
   Status create(const std::string& path, std::string_view bytes) override;

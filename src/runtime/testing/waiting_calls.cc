@@ -10,7 +10,7 @@ Suspension StoreRig::suspend(const std::shared_ptr<const js::Handler>& handler, 
   const std::string args = R"({"n":)" + std::to_string(n) + "}";
   const ExecutionResult result = bench->invoke(*handler, {.args = args, .rights = kRights.get()});
   EXPECT_EQ(result.status(), CallStatus::kSuspended) << outcomeOf(result);
-  Suspension suspension{bench->suspend(handler), kRights, std::move(inbox), {}};
+  Suspension suspension{testing::take(bench->suspend(handler)), kRights, std::move(inbox), {}};
   EXPECT_TRUE(bench->restore());
   return suspension;
 }
