@@ -42,7 +42,10 @@ install(FILES "${PROJECT_BINARY_DIR}/NexusConfig.cmake"
 # Where it is installed is known when it is: `cmake --install build --prefix /opt/nexus`.
 install(CODE "
   set(PROJECT_VERSION \"${PROJECT_VERSION}\")
-  set(CMAKE_INSTALL_LIBDIR \"${CMAKE_INSTALL_LIBDIR}\")
-  set(CMAKE_INSTALL_INCLUDEDIR \"${CMAKE_INSTALL_INCLUDEDIR}\")
+  cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX OUTPUT_VARIABLE prefix)
+  set(libdir \"${CMAKE_INSTALL_LIBDIR}\")
+  cmake_path(ABSOLUTE_PATH libdir BASE_DIRECTORY \"\${prefix}\")
+  set(includedir \"${CMAKE_INSTALL_INCLUDEDIR}\")
+  cmake_path(ABSOLUTE_PATH includedir BASE_DIRECTORY \"\${prefix}\")
   configure_file(\"${PROJECT_SOURCE_DIR}/cmake/install/nexus.pc.in\"
-    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/pkgconfig/nexus.pc\" @ONLY)")
+    \"\$ENV{DESTDIR}\${libdir}/pkgconfig/nexus.pc\" @ONLY)")

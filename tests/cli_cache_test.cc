@@ -227,8 +227,12 @@ TEST_F(CliCacheTest, WrongUsageIsStatusTwo) {
     const char* command;
     const char* words;
   } cases[] = {{"compile", "FILE"},
-               {"cache", "subcommand"},
-               {"cache fly", "subcommand"},
+               {"cache", "needs a subcommand; there are stats, verify, clear"},
+               {"cache fly", "nexus cache has no 'fly'; there are stats, verify, clear"},
+               {"cache stats --fly", "--fly"},
+               {"config", "there are show"},
+               {"compile h.js --set cache_dir=", "there is no disk cache: cache_dir is empty"},
+               {"compile h.js --set max_disk_cache_bytes=0", "max_disk_cache_bytes is 0"},
                {"cache stats --set cache_dri=x", "Did you mean 'cache_dir'"},
                {"compile h.js --set max_disk_cache_bytes=lots", "lots"}};
   for (const auto& c : cases) {
@@ -236,6 +240,33 @@ TEST_F(CliCacheTest, WrongUsageIsStatusTwo) {
     EXPECT_EQ(outcome.status, 2) << c.command;
     EXPECT_THAT(outcome.err, HasSubstr(c.words)) << c.command;
   }
+}
+
+TEST_F(CliCacheTest, WrongUsageIsOneObjectWithJson) {
+  for (const char* command : {"cache fly --json", "cache stats --json --fly", "run --json"}) {
+    const Outcome outcome = nexus(command);
+    EXPECT_EQ(outcome.status, 2) << command;
+    EXPECT_THAT(outcome.out, StartsWith(R"({"status":"error","error":{"code":"INVALID_INPUT")"))
+        << command;
+  }
+}
+
+// A folder's name may be any bytes.
+TEST_F(CliCacheTest, WhatIsNoTextIsShownAllTheSame) {
+  for (const char* command : {"cache stats --json --set cache_dir=$'x\xff'",
+                              "config show --json --set cache_dir=$'x\xff'",
+                              "config show --set cache_dir=$'x\x1b[31m'"}) {
+    const Outcome outcome = nexus(command);
+    EXPECT_EQ(outcome.status, 0) << command << outcome.err;
+    EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b"))) << command;
+  }
+}
+
+TEST_F(CliCacheTest, WhatDoesNotFitIsNotKept) {
+  write("h.js", "return 1");
+  const Outcome outcome = nexus("compile h.js --set max_disk_cache_bytes=100");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("nexus: not kept: an entry has"));
 }
 
 }  // namespace

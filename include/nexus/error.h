@@ -17,10 +17,10 @@ enum class ErrorCode {
   kInvalidInput,      // what the caller passed is not JSON or does not fit
   kExecutionError,    // thrown and not caught, or a result that JSON cannot carry
   kPermissionDenied,  // an operation without its capability; it did not happen
-  kTimeout,           // executed longer than timeout_ms
+  kTimeout,           // executed longer than timeout_ms, or suspended longer than allowed
   kMemoryLimit,       // an allocation beyond memory_limit_bytes was refused
   kStackOverflow,     // recursion deeper than stack_size_bytes allows
-  kResourceLimit,     // host calls, state, events, log, requests, input or output beyond a limit
+  kResourceLimit,     // host calls, state, events, log, requests, input, output or suspensions
   kUnavailable,       // not now: no sandbox can be had; may be tried again
   kCancelled,         // by the caller
   kNotFound,          // no such suspended request

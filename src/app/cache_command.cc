@@ -24,12 +24,32 @@ int printFailure(const Error& error, Output output, ExitStatus status) {
   if (output == Output::kJson) {
     fmt::print("{}\n", toJson(error));
   } else {
-    fmt::print(stderr, "nexus: {}\n", error.message);
+    fmt::print(stderr, "nexus: {}\n", escapeControls(error.message));
   }
   return status;
 }
 
-int finish(ExitStatus status) { return std::fflush(stdout) == 0 ? status : kFailed; }
+int finish(ExitStatus status) {
+  if (std::fflush(stdout) == 0) return status;
+  fmt::print(stderr, "nexus: the result could not be written to standard output\n");
+  return kFailed;
+}
+
+std::string showEntries(uint64_t count) {
+  return showCount(count) + (count == 1 ? " entry" : " entries");
+}
+
+// What cannot be trusted to be text.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Null when there is a disk tier.
+const char* whyNoDiskCache(const RuntimeConfig& config) {
+  if (config.cacheDir.empty()) return "there is no disk cache: cache_dir is empty";
+  if (config.maxDiskCacheBytes == 0) return "there is no disk cache: max_disk_cache_bytes is 0";
+  return nullptr;
+}
 
 std::string_view showTier(CacheTier tier) {
   return tier == CacheTier::kNone ? "compiled" : "was compiled before";
@@ -96,10 +116,10 @@ int showStats(runtime::CacheStore& store, const RuntimeConfig& config, Output ou
                     {"entries", stats->entries},
                     {"bytes", stats->bytes},
                     {"maxBytes", config.maxDiskCacheBytes}};
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", dump(json));
   } else {
-    fmt::print("{}: {} entries, {} of at most {}\n", escapeControls(config.cacheDir),
-               showCount(stats->entries), showBytes(stats->bytes),
+    fmt::print("{}: {}, {} of at most {}\n", escapeControls(config.cacheDir),
+               showEntries(stats->entries), showBytes(stats->bytes),
                showBytes(config.maxDiskCacheBytes));
   }
   return finish(kSuccess);
@@ -113,7 +133,7 @@ int verify(runtime::CacheStore& store, Output output) {
     for (const auto& damage : verified->damaged) {
       json["damaged"].push_back({{"path", damage.path}, {"why", damage.why}});
     }
-    fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", dump(json));
   } else {
     fmt::print("{}", showDamage(*verified));
   }
@@ -126,7 +146,7 @@ int clear(runtime::CacheStore& store, const RuntimeConfig& config, Output output
   if (output == Output::kJson) {
     fmt::print("{}\n", Json{{"removed", *removed}}.dump());
   } else {
-    fmt::print("{}: {} entries removed\n", escapeControls(config.cacheDir), showCount(*removed));
+    fmt::print("{}: {} removed\n", escapeControls(config.cacheDir), showEntries(*removed));
   }
   return finish(kSuccess);
 }
@@ -135,6 +155,9 @@ int clear(runtime::CacheStore& store, const RuntimeConfig& config, Output output
 
 int compileFiles(const std::vector<std::string>& files, const RuntimeConfig& config,
                  Output output) {
+  if (const char* why = whyNoDiskCache(config)) {
+    return printFailure(Error{.code = ErrorCode::kInvalidInput, .message = why}, output, kUsage);
+  }
   const auto trouble = std::make_shared<CacheTrouble>();
   auto runtime = RuntimeAccess::make(config, {.observer = trouble});
   if (!runtime) return printFailure(runtime.error(), output, kFailed);
@@ -156,7 +179,7 @@ int compileFiles(const std::vector<std::string>& files, const RuntimeConfig& con
   const std::string& notKept = trouble->why();
   if (output == Output::kJson) {
     if (!notKept.empty()) report["notKept"] = notKept;
-    fmt::print("{}\n", report.dump(-1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", dump(report));
   } else if (!notKept.empty()) {
     fmt::print(stderr, "nexus: not kept: {}\n", escapeControls(notKept));
   }
@@ -164,9 +187,8 @@ int compileFiles(const std::vector<std::string>& files, const RuntimeConfig& con
 }
 
 int runCacheAction(CacheAction action, const RuntimeConfig& config, Output output) {
-  if (config.cacheDir.empty()) {
-    return printFailure(Error{.message = "there is no disk cache: cache_dir is empty"}, output,
-                        kUsage);
+  if (const char* why = whyNoDiskCache(config)) {
+    return printFailure(Error{.code = ErrorCode::kInvalidInput, .message = why}, output, kUsage);
   }
   const auto files = makePosixFileSystem();
   runtime::CacheStore store(*files, config.cacheDir, config.maxDiskCacheBytes);

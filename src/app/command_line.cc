@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "app/bench_command.h"
 #include "app/cache_command.h"
+#include "app/display.h"
 #include "app/report.h"
 #include "app/run_command.h"
 #include "app/run_flags.h"
@@ -26,13 +29,41 @@ std::string describeVersion() {
                      engine->guestIdentity());
 }
 
+RunOptions::Output outputOf(bool json) {
+  return json ? RunOptions::Output::kJson : RunOptions::Output::kPeople;
+}
+
 int refuse(const Error& error, RunOptions::Output output) {
   if (output == RunOptions::Output::kJson) {
     fmt::print("{}\n", toJson(error));
   } else {
-    fmt::print(stderr, "nexus: {}\n", error.message);
+    fmt::print(stderr, "nexus: {}\n", escapeControls(error.message));
   }
   return kUsage;
+}
+
+int refuse(std::string message, RunOptions::Output output) {
+  return refuse(Error{.code = ErrorCode::kInvalidInput, .message = std::move(message)}, output);
+}
+
+// What a group of subcommands was given instead of one of them.
+int refuseChoice(const CLI::App& group) {
+  std::string known;
+  for (const CLI::App* choice : group.get_subcommands([](const CLI::App*) { return true; })) {
+    known += (known.empty() ? "" : ", ") + choice->get_name();
+  }
+  const auto extra = group.remaining();
+  const bool wantsJson = std::find(extra.begin(), extra.end(), "--json") != extra.end();
+  return refuse(
+      fmt::format("nexus {} {}; there are {}", group.get_name(),
+                  extra.empty() ? "needs a subcommand" : "has no '" + extra.front() + "'", known),
+      outputOf(wantsJson));
+}
+
+// After its subcommands were added, which would inherit it: so that an unknown one can be named.
+void acceptUnknown(CLI::App& group) {
+  group.require_subcommand(0, 1);
+  group.allow_extras();
 }
 
 int doRun(const RunFlags& flags) {
@@ -46,10 +77,6 @@ void addBench(CLI::App& app, BenchOptions& options) {
   bench->add_option("NAME", options.only, "Only these measurements");
 }
 
-RunOptions::Output outputOf(bool json) {
-  return json ? RunOptions::Output::kJson : RunOptions::Output::kPeople;
-}
-
 struct ConfigFlags {
   SettingFlags settings;
   bool json = false;
@@ -58,16 +85,18 @@ struct ConfigFlags {
 void addConfig(CLI::App& app, ConfigFlags& flags) {
   CLI::App* config =
       app.add_subcommand("config", "Settings: what they are and where they come from");
-  config->require_subcommand(1);
   CLI::App* show = config->add_subcommand("show", "Print every setting, its value and its source");
   flags.settings.addTo(*show);
   show->add_flag("--json", flags.json, "Print one JSON object on standard output");
   show->footer(
       "A flag goes before the environment (NEXUS_TIMEOUT_MS), that before the file (nexus.toml),\n"
       "that before the default. Sizes and times take units: 64MiB, 250ms.");
+  acceptUnknown(*config);
 }
 
-int showConfig(const ConfigFlags& flags) {
+int showConfig(const CLI::App& app, const ConfigFlags& flags) {
+  const CLI::App* config = app.get_subcommand("config");
+  if (!config->got_subcommand("show")) return refuseChoice(*config);
   const auto configuration = flags.settings.load();
   if (!configuration) return refuse(configuration.error(), outputOf(flags.json));
   if (flags.json) {
@@ -107,7 +136,6 @@ constexpr std::pair<const char*, CacheAction> kCacheActions[] = {{"stats", Cache
 
 void addCache(CLI::App& app, CacheFlags& flags) {
   CLI::App* cache = app.add_subcommand("cache", "The compile cache on disk (cache_dir)");
-  cache->require_subcommand(1);
   const char* descriptions[] = {"Print how many entries there are, and how large they are",
                                 "List damaged entries, changing nothing; status 1 if there are any",
                                 "Remove all entries"};
@@ -116,12 +144,14 @@ void addCache(CLI::App& app, CacheFlags& flags) {
     flags.settings.addTo(*action);
     action->add_flag("--json", flags.json, "Print one JSON object on standard output");
   }
+  acceptUnknown(*cache);
 }
 
 int doCache(const CLI::App& app, const CacheFlags& flags) {
+  const CLI::App* cache = app.get_subcommand("cache");
+  if (cache->get_subcommands().empty()) return refuseChoice(*cache);
   const auto configuration = flags.settings.load();
   if (!configuration) return refuse(configuration.error(), outputOf(flags.json));
-  const CLI::App* cache = app.get_subcommand("cache");
   for (const auto& [name, action] : kCacheActions) {
     if (!cache->got_subcommand(name)) continue;
     return runCacheAction(action, configuration->runtime, outputOf(flags.json));
@@ -135,9 +165,6 @@ int runCommandLine(int argc, char** argv) {
   CLI::App app("Runs JavaScript that nobody trusts, each call in a fresh WebAssembly sandbox.",
                "nexus");
   app.set_version_flag("--version", describeVersion);
-  // One: so that what follows it is its own, also when it is called like another one
-  // (`nexus bench compile`).
-  app.require_subcommand(0, 1);
   RunFlags run;
   BenchOptions bench;
   ConfigFlags config;
@@ -148,25 +175,27 @@ int runCommandLine(int argc, char** argv) {
   addConfig(app, config);
   addCompile(app, compile);
   addCache(app, cache);
-  // What follows a subcommand is its own: `bench compile` measures.
-  app.require_subcommand(0, 1);
-  // After the subcommands, which would inherit it: only so that an unknown one can be named.
-  app.allow_extras();
+  // One: so that what follows it is its own, also when it is called like another one
+  // (`nexus bench compile`).
+  acceptUnknown(app);
+  const bool wantsJson = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kSuccess : kUsage;
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);  // --help, --version
+  } catch (const CLI::ParseError& wrong) {
+    return refuse(wrong.what() + std::string(" (see --help)"), outputOf(wantsJson));
   }
   if (!app.remaining().empty()) {
-    fmt::print(stderr, "nexus: there is no '{}' here; see nexus --help\n", app.remaining().front());
-    return kUsage;
+    return refuse("there is no '" + app.remaining().front() + "' here; see nexus --help",
+                  outputOf(wantsJson));
   }
   if (app.get_subcommands().empty()) {
     fmt::print(stderr, "{}", app.help());
     return kUsage;
   }
   if (app.got_subcommand("run")) return doRun(run);
-  if (app.got_subcommand("config")) return showConfig(config);
+  if (app.got_subcommand("config")) return showConfig(app, config);
   if (app.got_subcommand("compile")) return doCompile(compile);
   return app.got_subcommand("cache") ? doCache(app, cache) : runBench(bench);
 }

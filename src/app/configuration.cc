@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/config_file.h"
+#include "app/display.h"
 #include "app/units.h"
 #include "base/settings.h"
 #include "base/suggest.h"
@@ -178,7 +179,8 @@ std::string showConfiguration(const Configuration& configuration) {
     const Configuration::Origin& origin = configuration.origins[i];
     const std::string from = origin.where.empty() ? "default" : origin.where;
     text += fmt::format("{:<22} {:>12}  {:<24}  {}\n", setting.key,
-                        showSetting(setting, configuration.runtime), from, setting.meaning);
+                        escapeControls(showSetting(setting, configuration.runtime)),
+                        escapeControls(from), setting.meaning);
   }
   return text;
 }
@@ -197,7 +199,7 @@ std::string toJson(const Configuration& configuration) {
     shown["source"] = toString(origin.source);
     if (!origin.where.empty()) shown["where"] = origin.where;
   }
-  return json.dump();
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace nexus::app

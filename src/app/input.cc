@@ -32,6 +32,7 @@ std::string systemReason() { return std::generic_category().message(errno); }
 
 Result<std::string> readInput(const std::string& path, const InputLimit& limit) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(nullptr, std::fclose);
+  if (path.empty()) return cannotRead("a file without a name", "- is standard input");
   if (path != "-") {
     struct stat status = {};
     if (stat(path.c_str(), &status) != 0) return cannotRead(path, systemReason());

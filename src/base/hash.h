@@ -11,7 +11,7 @@ namespace nexus {
 
 using Digest = std::array<std::byte, 32>;
 
-// Thread-safe. Aborts only when the process is out of memory.
+// Thread-safe. Aborts when the process is out of memory, or OpenSSL without its default provider.
 Digest sha256(std::span<const std::byte> bytes);
 inline Digest sha256(std::string_view text) { return sha256(std::as_bytes(std::span(text))); }
 

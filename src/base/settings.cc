@@ -24,7 +24,8 @@ constexpr Setting kSettings[] = {
     {"min_instances", Unit::kCount, &RuntimeConfig::minInstances, 0, kMostInstances,
      "a process has room for no more", "sandboxes made before the first call"},
     {"worker_threads", Unit::kCount, &RuntimeConfig::workerThreads, 0, 1024,
-     "more only wait for each other; 0 for one a core", "threads for asynchronous calls"},
+     "more only wait for each other; 0 for one a core",
+     "threads for asynchronous calls; 0: one a core"},
     {"max_queue", Unit::kCount, &RuntimeConfig::maxQueue, 1, kMostRecords,
      "each is held until it is run", "asynchronous calls that may wait for a thread"},
     {"memory_limit_bytes", Unit::kBytes, &RuntimeConfig::memoryLimitBytes, 2 * kMiB,
@@ -34,9 +35,11 @@ constexpr Setting kSettings[] = {
     {"stack_size_bytes", Unit::kBytes, &RuntimeConfig::stackSizeBytes, 64 * kKiB, 768 * kKiB,
      "the guest's own stack is 1 MiB", "JavaScript stack of one sandbox"},
     {"timeout_ms", Unit::kMilliseconds, &RuntimeConfig::timeout, 0, kDayMs,
-     "at most a day; 0 for no limit", "time a call may execute, suspended time not counted"},
+     "at most a day; 0 for no limit",
+     "time a call may execute, suspended time not counted; 0: no limit"},
     {"acquire_timeout_ms", Unit::kMilliseconds, &RuntimeConfig::acquireTimeout, 0, kDayMs,
-     "at most a day; 0 for not at all", "time a call may wait for an instance"},
+     "at most a day; 0 for not at all",
+     "time a call may wait for an instance; 0: it does not wait"},
     {"max_host_calls", Unit::kCount, &RuntimeConfig::maxHostCalls, 0, kMostRecords,
      "each may leave a record", "records that a call may hand to the host"},
     {"max_state_mutations", Unit::kCount, &RuntimeConfig::maxStateMutations, 0, kMostRecords,
@@ -66,7 +69,8 @@ constexpr Setting kSettings[] = {
     {"max_cache_size", Unit::kBytes, &RuntimeConfig::maxCacheSize, 0, kTiB,
      "it is memory of this machine", "compiled handlers in memory, least recently used out first"},
     {"max_disk_cache_bytes", Unit::kBytes, &RuntimeConfig::maxDiskCacheBytes, 0, 1024 * kTiB,
-     "it is a disk of this machine", "compiled handlers on disk, least recently written out first"},
+     "it is a disk of this machine",
+     "compiled handlers on disk, least recently written out first; 0: none"},
 };
 
 }  // namespace

@@ -37,7 +37,7 @@ bool takeGlobals(std::string_view& from, std::vector<uint64_t>& globals) {
   return true;
 }
 
-// Ascending, without gaps of none, and inside of memory.
+// Ascending, and inside of memory.
 bool takeRuns(std::string_view& from, Delta& delta) {
   uint64_t count = 0;
   uint64_t at = 0;
