@@ -1,5 +1,5 @@
-# The library as others find it: one shared library of all rooms up to the runtime, the public headers,
-# find_package(Nexus) and pkg-config; and the command.
+# The library as others find it: one shared library of all rooms up to the extensions, the public
+# headers, find_package(Nexus) and pkg-config; and the command.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -13,12 +13,12 @@ set_target_properties(nexus_library PROPERTIES
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   LINKER_LANGUAGE CXX)
 # What is not marked NEXUS_API is hidden (Compiler.cmake), so all of the rooms can go in.
-set(rooms base sandbox js runtime)
+set(rooms base sandbox js runtime extensions)
 set(archives ${rooms})
 list(TRANSFORM archives REPLACE "(.+)" "$<TARGET_FILE:nexus_\\1>")
 target_link_libraries(nexus_library PRIVATE
   -Wl,--whole-archive ${archives} -Wl,--no-whole-archive
-  OpenSSL::Crypto PkgConfig::zstd simdjson::simdjson Threads::Threads)
+  CURL::libcurl OpenSSL::Crypto PkgConfig::zstd simdjson::simdjson Threads::Threads)
 target_link_options(nexus_library PRIVATE -Wl,--no-undefined)
 list(TRANSFORM rooms PREPEND nexus_)
 add_dependencies(nexus_library ${rooms})

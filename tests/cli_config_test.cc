@@ -34,7 +34,7 @@ TEST_F(CliConfigTest, ShowsEverySettingAndWhereItComesFrom) {
   const Outcome asJson = nexus("config show --json --set timeout_ms=250ms", "", before);
   EXPECT_EQ(asJson.status, 0);
   const json settings = json::parse(asJson.out);
-  EXPECT_EQ(settings.size(), 22u);
+  EXPECT_EQ(settings.size(), 26u);
   EXPECT_EQ(settings["max_events"],
             (json{{"value", 5}, {"source", "file"}, {"where", "nexus.toml:1:1"}}));
   EXPECT_EQ(settings["max_log_bytes"],

@@ -128,9 +128,9 @@ TEST_F(CliRunTest, PeopleSeeWhatASuspendedCallDidAndWaitsFor) {
                                       "event toast \"done\"\n"
                                       "event silent\n"
                                       "view  logs setFilter {\"value\":\"error\"}\n"
-                                      "waits #1 http.get [\"/a\",{\"q\":1}]\n"
+                                      "waits #1 http.get(\"/a\",{\"q\":1})\n"
                                       "suspended: nothing here answers what it waits for (see "
-                                      "--ext-stub)\n"
+                                      "--ext http, --ext-stub)\n"
                                       "executed in "));
   EXPECT_THAT(outcome.err, EndsWith("; 7 host calls\n"));
 }
@@ -154,6 +154,26 @@ TEST_F(CliRunTest, PartlyAnsweredItWaitsForWhatIsLeft) {
             json::parse(R"([{"id": 2, "extension": "db", "method": "find", "args": []}])"));
   EXPECT_EQ(report["stateMutations"].back(),
             json::parse(R"({"key": "page", "operation": "set", "value": 5})"));
+}
+
+TEST_F(CliRunTest, BuiltInExtensionsAnswerWhenTheyAreNamed) {
+  const json slept = run("return await $ext.timer.sleep(1)", "--allow ext:timer --ext timer");
+  EXPECT_EQ(slept["status"], "success");
+  EXPECT_EQ(slept["value"], nullptr);
+  const std::string get =
+      "return await $ext.http.get('http://a.example/').catch((e) => e.name + ': ' + e.message)";
+  EXPECT_EQ(run(get, "--allow ext:http --ext timer --ext http")["value"],
+            "ExtensionError: http: the host 'a.example' is not in http_allow, which is empty");
+  EXPECT_EQ(run(get, "--allow ext:http --ext http --set http_allow=b.example,c.example")["value"],
+            "ExtensionError: http: the host 'a.example' is not in http_allow");
+  EXPECT_EQ(run(get, "--allow ext:http --ext timer")["status"], "suspended");
+}
+
+TEST_F(CliRunTest, AStubGoesBeforeABuiltInExtension) {
+  EXPECT_EQ(
+      run("return [await $ext.http.get('x'), await $ext.http.put('x').catch((e) => 'real')]",
+          R"(--allow ext:http --ext http --ext-stub '{"http": {"get": {"result": 5}}}')")["value"],
+      (json{5, "real"}));
 }
 
 TEST_F(CliRunTest, AnErrorAfterAWaitKeepsWhatWasHandedOver) {
@@ -259,6 +279,8 @@ TEST_F(CliRunTest, WrongInputIsNamedWithItsPlace) {
       {"--ext-stub -", "--ext-stub: x must be a JSON object", "{\"x\": 1}"},
       {"--state @- --args @-", "--args and --state cannot both come from standard input"},
       {"--scope @- --ext-stub -", "--scope and --ext-stub cannot both come from standard input"},
+      {"--ext htpp", "--ext: no extension 'htpp' is built in; there are: timer, http. Did you "},
+      {"--ext http --set http_allow=http://a/", "the command line: http_allow: 'http://a/' is no"},
       {"--seed -1", "--seed: '-1' is not a whole number"},
   };
   for (const Refused& row : rows) {
@@ -289,11 +311,12 @@ TEST_F(CliRunTest, HelpNamesEveryFlag) {
   const Outcome help = nexus("run --help");
   EXPECT_EQ(help.status, 0);
   EXPECT_EQ(help.err, "");
-  for (const char* flag : {"FILE ", "--args ", "--state ", "--scope ", "--allow CAPABILITY",
-                           "--ext-stub FILE|JSON", "--timeout-ms MS", "--memory-limit BYTES",
-                           "--seed N", "--clock MS ", "--config FILE", "--set KEY=VALUE", "--json ",
-                           "Exit status: 0 success, 1 the handler failed, 2 wrong usage, "
-                           "3 it waits"}) {
+  for (const char* flag :
+       {"FILE ", "--args ", "--state ", "--scope ", "--allow CAPABILITY", "--ext NAME",
+        "--ext-stub FILE|JSON", "--timeout-ms MS", "--memory-limit BYTES", "--seed N",
+        "--clock MS ", "--config FILE", "--set KEY=VALUE", "--json ",
+        "Exit status: 0 success, 1 the handler failed, 2 wrong usage, "
+        "3 it waits"}) {
     EXPECT_THAT(help.out, HasSubstr(flag));
   }
   for (const char* noise : {"INT", "UINT", " in ["}) EXPECT_THAT(help.out, Not(HasSubstr(noise)));

@@ -31,6 +31,8 @@ run(${CMAKE_COMMAND} --build "${WORK}/build")
 run("${WORK}/build/embed")
 expect_output("sum: 6")
 expect_output("needs the capability state:read:secret")
+run("${WORK}/build/extension")
+expect_output("bolts: 12")
 
 file(GLOB_RECURSE pc "${prefix}/*/nexus.pc")
 get_filename_component(folder "${pc}" DIRECTORY)

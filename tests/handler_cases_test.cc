@@ -1,4 +1,4 @@
-// Runs tests/handlers/*.case and the examples of docs/handlers.md on every engine: through the
+// Runs tests/handlers/*.case and the examples of the documentation on every engine: through the
 // flags, the driver and the report of `nexus run`, in this process.
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -158,7 +158,9 @@ int main(int argc, char** argv) {
     if (entry.path().extension() == ".case") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
-  files.emplace_back(NEXUS_DOCS "/handlers.md");
+  for (const char* page : {"/handlers.md", "/extensions.md"}) {
+    files.emplace_back(std::string(NEXUS_DOCS) + page);
+  }
   try {
     for (const auto& file : files) nexus::tests::registerCases(file);
   } catch (const std::runtime_error& e) {

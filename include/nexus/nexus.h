@@ -5,6 +5,7 @@
 #include "nexus/error.h"
 #include "nexus/execution.h"
 #include "nexus/extension.h"
+#include "nexus/extensions.h"
 #include "nexus/observer.h"
 #include "nexus/result.h"
 #include "nexus/runtime.h"

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 
 #include "app/input.h"
@@ -22,6 +23,19 @@ std::string_view describeType(const toml::node& node) {
   if (node.is_table()) return "a table";
   if (node.is_array()) return "a list";
   return node.is_floating_point() ? "a number with a fraction" : "a date or a time";
+}
+
+// A list of texts, which are joined.
+std::optional<std::string> textsOf(const toml::node& node) {
+  const auto* list = node.as_array();
+  if (list == nullptr) return std::nullopt;
+  std::string texts;
+  for (const auto& entry : *list) {
+    const auto* text = entry.as_string();
+    if (text == nullptr) return std::nullopt;
+    texts += (texts.empty() ? "" : ",") + text->get();
+  }
+  return texts;
 }
 
 Result<std::string> valueOf(const toml::node& node, std::string_view key, const std::string& path) {
@@ -49,10 +63,17 @@ Result<std::vector<ConfigFileEntry>> readConfigFile(const std::string& path) {
   }
   std::vector<ConfigFileEntry> entries;
   for (const auto& [key, node] : table) {
-    auto value = valueOf(node, key.str(), path);
-    if (!value) return std::move(value).error();
     const toml::source_position place = key.source().begin;
-    entries.push_back({std::string(key.str()), std::move(*value), place.line, place.column});
+    ConfigFileEntry entry{std::string(key.str()), {}, place.line, place.column, false};
+    if (auto texts = textsOf(node)) {
+      entry.value = std::move(*texts);
+      entry.isList = true;
+    } else {
+      auto value = valueOf(node, key.str(), path);
+      if (!value) return std::move(value).error();
+      entry.value = std::move(*value);
+    }
+    entries.push_back(std::move(entry));
   }
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::tie(a.line, a.column) < std::tie(b.line, b.column);

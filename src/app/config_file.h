@@ -11,9 +11,10 @@ namespace nexus::app {
 
 struct ConfigFileEntry {
   std::string key;
-  std::string value;  // a number's digits, or a string's text
+  std::string value;  // a number's digits, a string's text, or those of a list, with commas between
   uint32_t line = 0;
   uint32_t column = 0;
+  bool isList = false;
 };
 
 // In the order of the file. kInvalidInput names the place of what is no TOML, or no setting's

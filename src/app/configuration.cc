@@ -11,7 +11,6 @@
 #include "app/config_file.h"
 #include "app/display.h"
 #include "app/units.h"
-#include "base/settings.h"
 #include "base/suggest.h"
 
 namespace nexus::app {
@@ -38,15 +37,17 @@ Result<uint64_t> parseValue(const Setting& setting, std::string_view text) {
       return parseMilliseconds(text);
     case Setting::Unit::kCount:
     case Setting::Unit::kPath:
+    case Setting::Unit::kList:
       break;
   }
   return parseCount(text);
 }
 
-Status applyValue(RuntimeConfig& config, const Setting& setting, std::string_view text) {
+Status applyValue(SettingValues& values, const Setting& setting, std::string_view text) {
   if (!setting.isNumber()) {
-    setting.setText(config, std::string(text));
-    return Done{};
+    setting.setText(values, std::string(text));
+    // At once, so that an entry which is none is reported with its place.
+    return setting.unit == Setting::Unit::kList ? validate(values.http) : Done{};
   }
   const auto value = parseValue(setting, text);
   if (!value) {
@@ -55,7 +56,7 @@ Status applyValue(RuntimeConfig& config, const Setting& setting, std::string_vie
     return error;
   }
   auto checked = checkRange(setting, *value);
-  if (checked) setting.set(config, *value);
+  if (checked) setting.set(values, *value);
   return checked;
 }
 
@@ -72,7 +73,7 @@ Status apply(Configuration& configuration, std::string_view key, std::string_vie
              SettingSource source, const std::string& where) {
   const Setting* setting = findSetting(key);
   if (setting == nullptr) return unknownKey(key, where);
-  auto applied = applyValue(configuration.runtime, *setting, text);
+  auto applied = applyValue(configuration, *setting, text);
   if (!applied) {
     Error error = std::move(applied).error();
     error.message = fmt::format("{}: {}", where, error.message);
@@ -82,11 +83,22 @@ Status apply(Configuration& configuration, std::string_view key, std::string_vie
   return Done{};
 }
 
+Error noList(const ConfigFileEntry& entry, const std::string& where) {
+  return Error{.code = ErrorCode::kInvalidInput,
+               .message = fmt::format("{}: {} is a list; expected a whole number, a text, true or "
+                                      "false",
+                                      where, entry.key)};
+}
+
 Status applyFile(Configuration& configuration, const std::string& path) {
   auto entries = readConfigFile(path);
   if (!entries) return std::move(entries).error();
   for (const ConfigFileEntry& entry : *entries) {
     const std::string where = fmt::format("{}:{}:{}", path, entry.line, entry.column);
+    if (entry.isList) {
+      const Setting* setting = findSetting(entry.key);
+      if (setting != nullptr && setting->unit != Setting::Unit::kList) return noList(entry, where);
+    }
     auto applied = apply(configuration, entry.key, entry.value, SettingSource::kFile, where);
     if (!applied) return applied;
   }
@@ -111,9 +123,12 @@ Status applyEnvironment(Configuration& configuration, const std::string& variabl
 }
 
 // As people write it in a file.
-std::string showSetting(const Setting& setting, const RuntimeConfig& config) {
-  if (!setting.isNumber()) return setting.text(config).empty() ? "\"\"" : setting.text(config);
-  uint64_t value = setting.get(config);
+std::string showSetting(const Setting& setting, const SettingValues& values) {
+  if (!setting.isNumber()) {
+    const std::string text = setting.text(values);
+    return text.empty() ? "\"\"" : text;
+  }
+  uint64_t value = setting.get(values);
   if (setting.unit == Setting::Unit::kMilliseconds) return fmt::format("{}ms", value);
   if (setting.unit == Setting::Unit::kCount || value == 0) return fmt::format("{}", value);
   constexpr uint64_t kKiB = 1024;
@@ -179,8 +194,8 @@ std::string showConfiguration(const Configuration& configuration) {
     const Configuration::Origin& origin = configuration.origins[i];
     const std::string from = origin.where.empty() ? "default" : origin.where;
     text += fmt::format("{:<22} {:>12}  {:<24}  {}\n", setting.key,
-                        escapeControls(showSetting(setting, configuration.runtime)),
-                        escapeControls(from), setting.meaning);
+                        escapeControls(showSetting(setting, configuration)), escapeControls(from),
+                        setting.meaning);
   }
   return text;
 }
@@ -192,9 +207,9 @@ std::string toJson(const Configuration& configuration) {
     const Configuration::Origin& origin = configuration.origins[i];
     auto& shown = json[std::string(setting.key)];
     if (setting.isNumber()) {
-      shown["value"] = setting.get(configuration.runtime);
+      shown["value"] = setting.get(configuration);
     } else {
-      shown["value"] = setting.text(configuration.runtime);
+      shown["value"] = setting.text(configuration);
     }
     shown["source"] = toString(origin.source);
     if (!origin.where.empty()) shown["where"] = origin.where;

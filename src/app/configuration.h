@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/settings.h"
 #include "nexus/config.h"
 
 namespace nexus::app {
@@ -26,14 +27,13 @@ struct ConfigurationInput {
   std::vector<std::pair<std::string, std::string>> flags;
 };
 
-struct Configuration {
+struct Configuration : SettingValues {
   struct Origin {
     SettingSource source = SettingSource::kDefault;
     // "nexus.toml:3:1", "NEXUS_TIMEOUT_MS", "the command line"; empty for a default.
     std::string where;
   };
 
-  RuntimeConfig runtime;
   std::vector<Origin> origins;  // by settings()
 };
 

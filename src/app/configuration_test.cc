@@ -64,15 +64,15 @@ std::string variableOf(std::string_view key) {
 }
 
 // Numbers in digits.
-std::string valueOf(const Setting& setting, const RuntimeConfig& config) {
-  return setting.isNumber() ? std::to_string(setting.get(config)) : setting.text(config);
+std::string valueOf(const Setting& setting, const SettingValues& values) {
+  return setting.isNumber() ? std::to_string(setting.get(values)) : setting.text(values);
 }
 
 // The command keeps compiled handlers where it is; a library does nothing of the kind.
-RuntimeConfig commandDefaults() {
-  RuntimeConfig config;
-  config.cacheDir = ".nexus-cache";
-  return config;
+SettingValues commandDefaults() {
+  SettingValues values;
+  values.runtime.cacheDir = ".nexus-cache";
+  return values;
 }
 
 TEST_F(ConfigurationTest, NothingGivenIsTheDefaults) {
@@ -80,8 +80,7 @@ TEST_F(ConfigurationTest, NothingGivenIsTheDefaults) {
   ASSERT_EQ(configuration.origins.size(), settings().size());
   for (size_t i = 0; i < settings().size(); ++i) {
     const Setting& setting = settings()[i];
-    EXPECT_EQ(valueOf(setting, configuration.runtime), valueOf(setting, commandDefaults()))
-        << setting.key;
+    EXPECT_EQ(valueOf(setting, configuration), valueOf(setting, commandDefaults())) << setting.key;
     EXPECT_EQ(configuration.origins[i].source, SettingSource::kDefault) << setting.key;
     EXPECT_EQ(configuration.origins[i].where, "") << setting.key;
   }
@@ -92,8 +91,11 @@ TEST_F(ConfigurationTest, FlagBeforeEnvironmentBeforeFileBeforeDefault) {
   for (size_t i = 0; i < settings().size(); ++i) {
     const Setting& setting = settings()[i];
     const std::string key(setting.key);
-    const auto value = [&](uint64_t which) { return std::to_string(setting.lowest + which); };
-    write("set.toml", "# settings\n" + key + " = " + value(1) + "\n");
+    const auto value = [&](uint64_t which) {
+      const std::string digits = std::to_string(setting.lowest + which);
+      return setting.unit == Setting::Unit::kList ? "h" + digits : digits;
+    };
+    write("set.toml", "# settings\n" + key + " = '" + value(1) + "'\n");
     for (int places = 0; places < 8; ++places) {
       ConfigurationInput input;
       std::pair<SettingSource, std::string> expected = {SettingSource::kDefault, ""};
@@ -114,17 +116,36 @@ TEST_F(ConfigurationTest, FlagBeforeEnvironmentBeforeFileBeforeDefault) {
         expectedValue = value(3);
       }
       const Configuration configuration = load(input);
-      EXPECT_EQ(valueOf(setting, configuration.runtime), expectedValue) << key << places;
+      EXPECT_EQ(valueOf(setting, configuration), expectedValue) << key << places;
       EXPECT_EQ(configuration.origins[i].source, expected.first) << key << places;
       EXPECT_EQ(configuration.origins[i].where, expected.second) << key << places;
       for (size_t other = 0; other < settings().size(); ++other) {
         if (other == i) continue;
-        EXPECT_EQ(valueOf(settings()[other], configuration.runtime),
+        EXPECT_EQ(valueOf(settings()[other], configuration),
                   valueOf(settings()[other], commandDefaults()));
         EXPECT_EQ(configuration.origins[other].source, SettingSource::kDefault);
       }
     }
   }
+}
+
+TEST_F(ConfigurationTest, AListIsATextOrAListOfTexts) {
+  const std::vector<std::string> expected = {"a.example", "[::1]:8080"};
+  write("list.toml", "http_allow = ['a.example', '[::1]:8080']\n");
+  EXPECT_EQ(load({.file = "list.toml"}).http.allow, expected);
+  write("text.toml", "http_allow = 'a.example, [::1]:8080'\n");
+  EXPECT_EQ(load({.file = "text.toml"}).http.allow, expected);
+  EXPECT_EQ(load({.environment = {"NEXUS_HTTP_ALLOW=a.example [::1]:8080"}}).http.allow, expected);
+  EXPECT_EQ(load({.flags = {{"http_allow", "a.example,[::1]:8080"}}}).http.allow, expected);
+
+  write("numbers.toml", "http_allow = [1]\n");
+  EXPECT_THAT(refusal({.file = "numbers.toml"}), HasSubstr(":14: http_allow is a list; expected "));
+  write("other.toml", "max_events = ['5']\n");
+  EXPECT_EQ(refusal({.file = "other.toml"}),
+            "other.toml:1:1: max_events is a list; expected a whole number, a text, true or false");
+  write("bad.toml", "http_allow = ['a.example', 'http://b.example/']\n");
+  EXPECT_THAT(refusal({.file = "bad.toml"}),
+              StartsWith("bad.toml:1:1: http_allow: 'http://b.example/' "));
 }
 
 TEST_F(ConfigurationTest, TheLastFlagOfAKeyCounts) {
@@ -169,7 +190,7 @@ TEST_F(ConfigurationTest, UnitsAreTakenEverywhere) {
          {ConfigurationInput{.file = "units.toml"},
           ConfigurationInput{.environment = {variableOf(key) + "=" + row.text}},
           ConfigurationInput{.flags = {{key, row.text}}}}) {
-      EXPECT_EQ(setting->get(load(input).runtime), row.value) << row.key << row.text;
+      EXPECT_EQ(setting->get(load(input)), row.value) << row.key << row.text;
     }
   }
 }
@@ -317,7 +338,7 @@ TEST_F(ConfigurationTest, ShownValuesAreValues) {
         std::string text;
         words >> name >> text;
         if (name != key) continue;
-        EXPECT_EQ(setting.get(load({.flags = {room, {key, text}}}).runtime), value) << line;
+        EXPECT_EQ(setting.get(load({.flags = {room, {key, text}}})), value) << line;
       }
     }
   }

@@ -174,9 +174,11 @@ std::string showEffects(const ExecutionResult& result, Colour colour) {
     text += showEffect("view", command.componentId, command.type + " " + command.args, colour);
   }
   for (const ExtensionRequest& request : result.pending) {
+    // As the handler wrote it: the array of its arguments without its brackets.
+    std::string_view args = request.args;
+    if (args.starts_with('[') && args.ends_with(']')) args = args.substr(1, args.size() - 2);
     text += showEffect("waits", fmt::format("#{}", request.id),
-                       fmt::format("{}.{} {}", request.extension, request.method, request.args),
-                       colour);
+                       fmt::format("{}.{}({})", request.extension, request.method, args), colour);
   }
   return text;
 }

@@ -107,7 +107,7 @@ TEST(ShowEffectsTest, ALineForEachInTheirOrder) {
             "event silent\n"
             "view  list scrollTo {\"position\":3}\n"
             "view  t focus {}\n"
-            "waits #3 http.get [\"/a\"]\n");
+            "waits #3 http.get(\"/a\")\n");
 }
 
 TEST(ShowEffectsTest, HandlersCannotControlTheTerminal) {
@@ -120,7 +120,7 @@ TEST(ShowEffectsTest, HandlersCannotControlTheTerminal) {
   result.pending = {{1, wild, wild, "[]"}};
   EXPECT_EQ(showEffects(result, Colour::kOff), "state " + tame + " = 1\nevent " + tame +
                                                    "\nview  " + tame + " focus {}\nwaits #1 " +
-                                                   tame + "." + tame + " []\n");
+                                                   tame + "." + tame + "()\n");
 }
 
 TEST(ShowEffectsTest, LongOnesAreShortened) {

@@ -10,6 +10,7 @@
 
 #include "app/command_line.h"
 #include "app/display.h"
+#include "app/extensions.h"
 #include "app/input.h"
 #include "app/progress.h"
 #include "app/report.h"
@@ -105,7 +106,7 @@ void printForPeople(const ExecutionResult& result, const RunOptions& options) {
   print(stderr, showEffects(result, colour));
   if (result.error) print(stderr, showError(*result.error, options.file, colour));
   if (result.status() == CallStatus::kSuspended) {
-    print(stderr, "suspended: nothing here answers what it waits for (see --ext-stub)\n");
+    print(stderr, fmt::format("suspended: {}\n", describeRemedy(result.pending)));
   }
   const bool ran = result.metrics.instructionCount > 0;
   if (ran) print(stderr, showMetrics(result.metrics, colour));
@@ -141,8 +142,10 @@ Result<RunInputs> readInputs(const RunOptions& options) {
   if (!state) return std::move(state).error();
   auto stub = readStub(options);
   if (!stub) return std::move(stub).error();
+  auto builtIn = makeBuiltIn(options.ext, options.http);
+  if (!builtIn) return std::move(builtIn).error();
   return RunInputs{std::move(*source), std::move(*args), std::move(*scope), std::move(*state),
-                   std::move(*stub)};
+                   stubsFirst(*stub, *builtIn)};
 }
 
 CallContext contextOf(const RunOptions& options, const RunInputs& inputs) {

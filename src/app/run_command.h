@@ -10,6 +10,7 @@
 #include "app/ext_stub.h"
 #include "nexus/config.h"
 #include "nexus/execution.h"
+#include "nexus/extensions.h"
 #include "nexus/runtime.h"
 #include "nexus/state.h"
 
@@ -21,10 +22,12 @@ struct RunOptions {
   std::string state = "{}";
   std::string scope = "{}";
   std::vector<std::string> allow;  // capabilities
+  std::vector<std::string> ext;    // extensions that are built in
   std::string extStub;             // a file, or JSON; empty for none
   std::optional<uint64_t> seed;
   std::optional<std::chrono::milliseconds> clock;
   RuntimeConfig config;
+  HttpOptions http;
   enum class Output { kPeople, kJson } output = Output::kPeople;
 };
 

@@ -56,10 +56,16 @@ void RunFlags::addTo(CLI::App& command) {
       ->type_name("CAPABILITY")
       ->allow_extra_args(false);
   command
+      .add_option("--ext", options_.ext,
+                  "A built-in extension, timer or http, for $ext.timer or $ext.http; may be "
+                  "repeated. What http may reach is the setting http_allow")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  command
       .add_option(
           "--ext-stub", options_.extStub,
           "Answers of extensions: {\"ALIAS\": {\"METHOD\": {\"result\": …}}}, or \"error\"; a file "
-          "with it, or itself")
+          "with it, or itself. Goes before --ext")
       ->type_name("FILE|JSON");
   settings_
       .addAlias(command, "--timeout-ms", "timeout_ms",
@@ -83,6 +89,7 @@ void RunFlags::addTo(CLI::App& command) {
       "The file holds the body of a function; `return` gives the result.\n"
       "Exit status: 0 success, 1 the handler failed, 2 wrong usage, 3 it waits for an "
       "extension.\n\n"
+      "  nexus run wait.js --ext timer --allow ext:timer\n"
       "  echo 'return $args.a + 1' | nexus run - --args '{\"a\": 41}'\n"
       "  nexus run add.js --state '{\"n\": 1}' --allow state:read:n --allow state:write:n");
 }
@@ -102,6 +109,7 @@ Result<RunOptions> RunFlags::options() const {
   auto configuration = settings_.load();
   if (!configuration) return std::move(configuration).error();
   options.config = configuration->runtime;
+  options.http = configuration->http;
   return options;
 }
 

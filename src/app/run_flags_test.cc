@@ -35,6 +35,7 @@ TEST(RunFlagsTest, Defaults) {
   EXPECT_EQ(run.state, "{}");
   EXPECT_EQ(run.scope, "{}");
   EXPECT_TRUE(run.allow.empty());
+  EXPECT_TRUE(run.ext.empty());
   EXPECT_TRUE(run.extStub.empty());
   EXPECT_FALSE(run.seed);
   EXPECT_FALSE(run.clock);
@@ -47,12 +48,15 @@ TEST(RunFlagsTest, EveryFlagArrives) {
                "-2",      "--allow",    "state:read:a,b", "--allow",   "ext:http",
                "h.js",    "--ext-stub", "s.json",         "--seed",    "18446744073709551615",
                "--clock", "0",          "--timeout-ms",   "2s",        "--memory-limit",
-               "64MiB",   "--set",      "max_events=5",   "--json"});
+               "64MiB",   "--set",      "max_events=5",   "--json",    "--ext",
+               "timer",   "--ext",      "http",           "--set",     "http_allow=a.example"});
   EXPECT_EQ(run.file, "h.js");
   EXPECT_EQ(run.args, "[1]");
   EXPECT_EQ(run.state, "{\"a\":1}");
   EXPECT_EQ(run.scope, "-2");
   EXPECT_THAT(run.allow, ElementsAre("state:read:a,b", "ext:http"));
+  EXPECT_THAT(run.ext, ElementsAre("timer", "http"));
+  EXPECT_THAT(run.http.allow, ElementsAre("a.example"));
   EXPECT_EQ(run.extStub, "s.json");
   EXPECT_EQ(run.seed, UINT64_MAX);
   EXPECT_EQ(run.clock, std::chrono::milliseconds(0));
@@ -128,7 +132,7 @@ TEST(RunFlagsTest, WrongSettingsAreNamed) {
 }
 
 TEST(RunFlagsTest, OneWordBelongsToAFlag) {
-  for (const char* flag : {"--allow", "--set"}) {
+  for (const char* flag : {"--allow", "--set", "--ext"}) {
     EXPECT_THROW((void)parse({"h.js", flag, "ext:a", "ext:b"}), CLI::ExtrasError) << flag;
   }
   EXPECT_THROW((void)parse({"h.js", "i.js"}), CLI::ExtrasError);

@@ -1,5 +1,6 @@
 #include "base/settings.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -71,32 +72,95 @@ constexpr Setting kSettings[] = {
     {"max_disk_cache_bytes", Unit::kBytes, &RuntimeConfig::maxDiskCacheBytes, 0, 1024 * kTiB,
      "it is a disk of this machine",
      "compiled handlers on disk, least recently written out first; 0: none"},
+    {"http_allow", Unit::kList, &HttpOptions::allow, 0, 0, "",
+     "hosts that the extension `http` may reach"},
+    {"http_timeout_ms", Unit::kMilliseconds, &HttpOptions::timeout, 1, kDayMs, "at most a day",
+     "time of a request of `http`, with its redirects"},
+    {"http_max_bytes", Unit::kBytes, &HttpOptions::maxBytes, 1, kGiB,
+     "an answer is held until it is complete",
+     "what a request of `http` may receive, headers and redirects included"},
+    {"http_max_redirects", Unit::kCount, &HttpOptions::maxRedirects, 0, 100,
+     "more lead nowhere; 0 for none", "redirects that a request of `http` follows"},
 };
 
-}  // namespace
+using Milliseconds = std::chrono::milliseconds;
 
-uint64_t Setting::get(const RuntimeConfig& config) const {
-  if (const auto* number = std::get_if<uint64_t RuntimeConfig::*>(&field)) return config.**number;
-  // A negative time reads as one beyond every range.
-  return static_cast<uint64_t>(
-      (config.*std::get<std::chrono::milliseconds RuntimeConfig::*>(field)).count());
+// The two halves of SettingValues, by whose member it is.
+template <typename T>
+T& fieldOf(SettingValues& values, T RuntimeConfig::*field) {
+  return values.runtime.*field;
+}
+template <typename T>
+T& fieldOf(SettingValues& values, T HttpOptions::*field) {
+  return values.http.*field;
+}
+template <typename T>
+const T& fieldOf(const SettingValues& values, T RuntimeConfig::*field) {
+  return values.runtime.*field;
+}
+template <typename T>
+const T& fieldOf(const SettingValues& values, T HttpOptions::*field) {
+  return values.http.*field;
 }
 
-void Setting::set(RuntimeConfig& config, uint64_t value) const {
-  if (const auto* number = std::get_if<uint64_t RuntimeConfig::*>(&field)) {
-    config.** number = value;
-  } else {
-    config.*std::get<std::chrono::milliseconds RuntimeConfig::*>(field) =
-        std::chrono::milliseconds(static_cast<int64_t>(value));
+uint64_t toNumber(uint64_t value) { return value; }
+// A negative time reads as one beyond every range.
+uint64_t toNumber(Milliseconds value) { return static_cast<uint64_t>(value.count()); }
+// Texts are no numbers: nobody asks.
+uint64_t toNumber(const std::string& /*text*/) { return 0; }
+uint64_t toNumber(const std::vector<std::string>& /*list*/) { return 0; }
+
+void assign(uint64_t& field, uint64_t value) { field = value; }
+void assign(Milliseconds& field, uint64_t value) {
+  field = Milliseconds(static_cast<int64_t>(value));
+}
+void assign(std::string& /*field*/, uint64_t /*value*/) {}
+void assign(std::vector<std::string>& /*field*/, uint64_t /*value*/) {}
+
+std::string toText(const std::string& text) { return text; }
+std::string toText(const std::vector<std::string>& list) {
+  std::string text;
+  for (const std::string& entry : list) text += (text.empty() ? "" : ",") + entry;
+  return text;
+}
+std::string toText(uint64_t value) { return std::to_string(value); }
+std::string toText(Milliseconds value) { return std::to_string(value.count()); }
+
+std::vector<std::string> splitList(std::string_view text) {
+  constexpr std::string_view kBetween = ", \t\n";
+  std::vector<std::string> entries;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBetween), text.size()));
+    if (text.empty()) return entries;
+    const size_t end = std::min(text.find_first_of(kBetween), text.size());
+    entries.emplace_back(text.substr(0, end));
+    text.remove_prefix(end);
   }
 }
 
-const std::string& Setting::text(const RuntimeConfig& config) const {
-  return config.*std::get<std::string RuntimeConfig::*>(field);
+void assignText(std::string& field, std::string text) { field = std::move(text); }
+void assignText(std::vector<std::string>& field, const std::string& text) {
+  field = splitList(text);
+}
+void assignText(uint64_t& /*field*/, const std::string& /*text*/) {}
+void assignText(Milliseconds& /*field*/, const std::string& /*text*/) {}
+
+}  // namespace
+
+uint64_t Setting::get(const SettingValues& values) const {
+  return std::visit([&](auto member) { return toNumber(fieldOf(values, member)); }, field);
 }
 
-void Setting::setText(RuntimeConfig& config, std::string value) const {
-  config.*std::get<std::string RuntimeConfig::*>(field) = std::move(value);
+void Setting::set(SettingValues& values, uint64_t value) const {
+  std::visit([&](auto member) { assign(fieldOf(values, member), value); }, field);
+}
+
+std::string Setting::text(const SettingValues& values) const {
+  return std::visit([&](auto member) { return toText(fieldOf(values, member)); }, field);
+}
+
+void Setting::setText(SettingValues& values, std::string value) const {
+  std::visit([&](auto member) { assignText(fieldOf(values, member), std::move(value)); }, field);
 }
 
 std::span<const Setting> settings() { return kSettings; }
@@ -119,13 +183,18 @@ Status checkRange(const Setting& setting, uint64_t value) {
                           std::to_string(setting.highest) + " (" + std::string(setting.why) + ")"};
 }
 
-Status validate(const RuntimeConfig& config) {
+Status checkRanges(const SettingValues& values) {
   for (const Setting& setting : kSettings) {
     if (!setting.isNumber()) continue;
-    auto checked = checkRange(setting, setting.get(config));
+    auto checked = checkRange(setting, setting.get(values));
     if (!checked) return checked;
   }
-  if (config.minInstances <= config.maxInstances) return Done{};
+  return Done{};
+}
+
+Status validate(const RuntimeConfig& config) {
+  auto checked = checkRanges({.runtime = config, .http = {}});
+  if (!checked || config.minInstances <= config.maxInstances) return checked;
   return Error{.code = ErrorCode::kInvalidInput,
                .message = "min_instances is " + std::to_string(config.minInstances) +
                           "; expected at most max_instances, which is " +

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace nexus {
 namespace {
@@ -69,36 +70,47 @@ TEST(Config, CountsMayBeZeroAndHaveAnEnd) {
   for (const Setting& setting : settings()) {
     if (setting.unit != Setting::Unit::kCount || setting.lowest > 0) continue;
     for (const uint64_t value : {uint64_t{0}, uint64_t{1}, setting.highest, kHuge}) {
-      RuntimeConfig config;
-      config.maxInstances = 2000;
-      setting.set(config, value);
-      EXPECT_EQ(validate(config).ok(), value != kHuge) << setting.key << " " << value;
+      SettingValues values;
+      values.runtime.maxInstances = 2000;
+      setting.set(values, value);
+      EXPECT_EQ(checkRanges(values).ok(), value != kHuge) << setting.key << " " << value;
     }
   }
 }
 
 TEST(Config, EachSettingIsAFieldOfItsOwn) {
-  RuntimeConfig config;
+  SettingValues values;
   uint64_t value = 1000;
   for (const Setting& setting : settings()) {
     ++value;
     if (setting.isNumber()) {
-      setting.set(config, value);
+      setting.set(values, value);
     } else {
-      setting.setText(config, std::to_string(value));
+      setting.setText(values, std::to_string(value));
     }
   }
   value = 1000;
   for (const Setting& setting : settings()) {
     ++value;
     if (setting.isNumber()) {
-      EXPECT_EQ(setting.get(config), value) << setting.key;
+      EXPECT_EQ(setting.get(values), value) << setting.key;
     } else {
-      EXPECT_EQ(setting.text(config), std::to_string(value)) << setting.key;
+      EXPECT_EQ(setting.text(values), std::to_string(value)) << setting.key;
     }
     EXPECT_EQ(findSetting(setting.key), &setting);
   }
   EXPECT_EQ(findSetting("max_everything"), nullptr);
+}
+
+TEST(Config, AListHasCommasOrSpacesBetween) {
+  const Setting& setting = *findSetting("http_allow");
+  SettingValues values;
+  setting.setText(values, " a.example,b.example ,\t*:8080 ");
+  EXPECT_EQ(values.http.allow, (std::vector<std::string>{"a.example", "b.example", "*:8080"}));
+  EXPECT_EQ(setting.text(values), "a.example,b.example,*:8080");
+  setting.setText(values, " , ");
+  EXPECT_TRUE(values.http.allow.empty());
+  EXPECT_EQ(setting.text(values), "");
 }
 
 TEST(Config, TimeoutIsZeroOrMore) {
@@ -184,6 +196,11 @@ TEST(Config, EveryMessageSaysWhatIsAllowedAndWhy) {
        "ends)"},
       {"max_pending_requests", 100'001,
        "max_pending_requests is 100001; expected 0 to 100000 (each is held until it is answered)"},
+      {"http_timeout_ms", 0, "http_timeout_ms is 0; expected 1 to 86400000 (at most a day)"},
+      {"http_max_bytes", 0,
+       "http_max_bytes is 0; expected 1 to 1073741824 (an answer is held until it is complete)"},
+      {"http_max_redirects", 101,
+       "http_max_redirects is 101; expected 0 to 100 (more lead nowhere; 0 for none)"},
   };
   const auto numbers = std::count_if(settings().begin(), settings().end(),
                                      [](const Setting& setting) { return setting.isNumber(); });
@@ -222,13 +239,17 @@ TEST(Config, DefaultsAreThoseOfTheDocumentation) {
               {"max_input_bytes", 16 * kMiB},
               {"max_output_bytes", 16 * kMiB},
               {"max_log_bytes", 64 * kKiB},
-              {"max_pending_requests", 64}};
-  EXPECT_EQ(std::size(rows) + 1, settings().size()) << "and cache_dir, which is empty";
+              {"max_pending_requests", 64},
+              {"http_timeout_ms", 10'000},
+              {"http_max_bytes", 4 * kMiB},
+              {"http_max_redirects", 10}};
+  EXPECT_EQ(std::size(rows) + 2, settings().size()) << "and two that are empty";
   EXPECT_EQ(RuntimeConfig{}.cacheDir, "");
+  EXPECT_TRUE(HttpOptions{}.allow.empty());
   for (const auto& row : rows) {
     const Setting* setting = findSetting(row.key);
     ASSERT_NE(setting, nullptr) << row.key;
-    EXPECT_EQ(setting->get(RuntimeConfig{}), row.value) << row.key;
+    EXPECT_EQ(setting->get({}), row.value) << row.key;
     EXPECT_FALSE(setting->meaning.empty()) << row.key;
   }
 }
