@@ -60,19 +60,28 @@ CallRun::Step CallRun::fail(Error error) {
   return Step::kEnded;
 }
 
+// Does not throw: the call may be one that is about to be resumed, and is not to be lost.
+Result<PooledInstance> CallRun::lease(const sandbox::Image* image) const {
+  try {
+    return around_.pool.acquire({.image = image,
+                                 .until = around_.clock.now() + around_.acquireTimeout,
+                                 .stop = terms_.limit.stop});
+  } catch (const std::bad_alloc&) {
+    return outOfMemory();
+  }
+}
+
 // False: the call has failed.
 bool CallRun::acquire(const sandbox::Image* image) {
   const auto start = std::chrono::steady_clock::now();
-  auto lease = around_.pool.acquire({.image = image,
-                                     .until = around_.clock.now() + around_.acquireTimeout,
-                                     .stop = terms_.limit.stop});
+  auto leased = lease(image);
   wait_ += std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
                                                                  start);
-  if (!lease) {
-    fail(std::move(lease).error());
+  if (!leased) {
+    fail(std::move(leased).error());
     return false;
   }
-  lease_.emplace(std::move(*lease));
+  lease_.emplace(std::move(*leased));
   instanceId_ = (*lease_)->id();
   return true;
 }
@@ -109,8 +118,9 @@ CallRun::Step CallRun::follow(ExecutionResult part) {
     if (!flush(part)) return Step::kEnded;
     ask(part.pending);
     auto answers = inbox_->take();
-    if (answers.empty()) return putAway();
-    auto resumed = (*lease_)->resume(*handler_, input(), settle(answers));
+    if (!answers) return fail(std::move(answers).error());
+    if (answers->empty()) return putAway();
+    auto resumed = (*lease_)->resume(*handler_, input(), settle(*answers));
     if (!resumed) return fail(std::move(resumed).error());
     part = std::move(*resumed);
   }
@@ -213,7 +223,10 @@ CallRun::Step CallRun::putAway() {
 
 // From here on it belongs to whoever has the id.
 CallRun::Step CallRun::leave() {
-  if (store(nullptr)) total_.suspensionId = id_.toString();
+  if (!store(nullptr)) return Step::kEnded;
+  isAway_ = true;  // should there be no memory for the text: nobody else knows it then
+  total_.suspensionId = id_.toString();
+  isAway_ = false;
   return Step::kEnded;
 }
 
@@ -245,36 +258,43 @@ CallRun::Step CallRun::goOn() {
   }
   if (around_.gate.isClosed()) return fail(shuttingDown());
   auto answers = inbox_->take();
+  if (!answers) return fail(std::move(answers).error());
   // Woken for nothing. It stays where it is: whoever closes meanwhile finds it there.
-  if (answers.empty() && around_.suspensions.holds(id_)) return Step::kWaits;
+  if (answers->empty() && around_.suspensions.holds(id_)) return Step::kWaits;
+  const std::vector<js::Settlement> settlements = settle(*answers);
   auto suspension = around_.suspensions.take(id_);
-  isAway_ = false;
   if (!suspension) {
     // Nobody else takes it: if it is not there, it has expired, however long ago.
     const bool isGone = suspension.error().code == ErrorCode::kNotFound;
     return fail(isGone ? around_.suspensions.expiredError() : std::move(suspension).error());
   }
+  isAway_ = false;
   handler_ = suspension->call.handler;
   const bool isReady = acquire(handler_->image.get());
-  auto resumed = isReady ? (*lease_)->resume(suspension->call, input(), settle(answers))
+  auto resumed = isReady ? (*lease_)->resume(suspension->call, input(), settlements)
                          : Result<ExecutionResult>(std::move(*total_.error));
   around_.suspensions.count(resumed ? SuspensionOutcome::kResumed : SuspensionOutcome::kDropped);
   return resumed ? follow(std::move(*resumed)) : fail(std::move(resumed).error());
 }
 
-CallRun::Step CallRun::resume(const SuspensionId& id, const std::vector<Inbox::Answer>& answers,
+CallRun::Step CallRun::resume(const SuspensionId& id, std::span<const RequestAnswer> answers,
                               const StateSnapshot& state) {
+  using Kind = js::Settlement::Kind;
   state_ = state;
+  std::vector<js::Settlement> settlements;
+  settlements.reserve(answers.size());
+  for (const RequestAnswer& answer : answers) {
+    settlements.push_back({answer.id, answer.result ? Kind::kResult : Kind::kError,
+                           answer.result ? *answer.result : answer.error});
+  }
   auto suspension = around_.suspensions.take(id);
-  if (!suspension) return fail(std::move(suspension).error());
+  if (!suspension) {
+    if (suspension.error().code == ErrorCode::kUnavailable) total_.suspensionId = id.toString();
+    return fail(std::move(suspension).error());
+  }
   handler_ = suspension->call.handler;
   rights_ = suspension->rights;
   lastRequest_ = suspension->call.book.requests;
-  std::vector<js::Settlement> settlements;
-  settlements.reserve(answers.size());
-  for (const Inbox::Answer& answer : answers) {
-    settlements.push_back({answer.requestId, answer.kind, answer.text});
-  }
   const auto refuse = [&](Error error) {
     around_.suspensions.putBack(id, std::move(*suspension));
     fail(std::move(error));

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,7 @@ class CallRun {
              std::string_view args, std::string_view scope, const StateSnapshot& state);
   // Goes on with a call that was put away for somebody outside. A refusal (no such suspension, an
   // answer that does not fit) ends this run with its error, and leaves the suspension as it is.
-  Step resume(const SuspensionId& id, const std::vector<Inbox::Answer>& answers,
+  Step resume(const SuspensionId& id, std::span<const RequestAnswer> answers,
               const StateSnapshot& state);
   // When something has come after kWaits, or might have.
   Step goOn();
@@ -90,6 +91,7 @@ class CallRun {
 
  private:
   js::CallInput input() const;
+  Result<PooledInstance> lease(const sandbox::Image* image) const;
   bool acquire(const sandbox::Image* image);
   // A request that an extension answers.
   struct Asked {

@@ -1,32 +1,41 @@
 #include "runtime/inbox.h"
 
+#include <new>
 #include <utility>
 
 namespace nexus::runtime {
 
 std::function<void()> Inbox::takeWake() { return std::exchange(wake_, nullptr); }
 
-void Inbox::deliver(Answer answer) {
+// Whoever answers is no place for our lack of memory.
+void Inbox::deliver(Answer answer) noexcept {
   std::function<void()> wake;
   {
     const MutexLock lock(mutex_);
     if (isClosed_) return;
-    answers_.push_back(std::move(answer));
+    try {
+      answers_.push_back(std::move(answer));
+    } catch (const std::bad_alloc&) {
+      hasLost_ = true;
+    }
     wake = takeWake();
   }
   came_.notifyAll();
   if (wake) wake();
 }
 
-std::vector<Inbox::Answer> Inbox::take() {
+Result<std::vector<Inbox::Answer>> Inbox::take() {
   const MutexLock lock(mutex_);
+  if (hasLost_) {
+    return Error{.code = ErrorCode::kUnavailable, .message = "the host is out of memory"};
+  }
   return std::exchange(answers_, {});
 }
 
 void Inbox::whenSomethingComes(std::function<void()> wake) {
   {
     const MutexLock lock(mutex_);
-    if (answers_.empty() && !isWoken_) {
+    if (answers_.empty() && !isWoken_ && !hasLost_) {
       wake_ = std::move(wake);
       return;
     }
@@ -48,7 +57,7 @@ void Inbox::wakeUp() {
 
 void Inbox::wait(std::chrono::steady_clock::time_point until) {
   const MutexLock lock(mutex_);
-  while (answers_.empty() && !isWoken_ && std::chrono::steady_clock::now() < until) {
+  while (answers_.empty() && !isWoken_ && !hasLost_ && std::chrono::steady_clock::now() < until) {
     came_.waitUntil(mutex_, until);
   }
   isWoken_ = false;

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "js/call.h"
+#include "nexus/result.h"
 
 namespace nexus::runtime {
 
@@ -27,9 +28,10 @@ class Inbox {
   Inbox& operator=(const Inbox&) = delete;
 
   // Kept until it is taken, and the owner woken; dropped when the call is over.
-  void deliver(Answer answer);
+  void deliver(Answer answer) noexcept;
 
-  std::vector<Answer> take();
+  // What has come. kUnavailable when there was no memory to keep all of it.
+  Result<std::vector<Answer>> take();
 
   // Calls `wake` once, when there is an answer or wakeUp() is called, at once if there was one.
   // From whatever thread; it must not call this inbox.
@@ -51,6 +53,7 @@ class Inbox {
   std::vector<Answer> answers_ NEXUS_GUARDED_BY(mutex_);
   std::function<void()> wake_ NEXUS_GUARDED_BY(mutex_);
   bool isWoken_ NEXUS_GUARDED_BY(mutex_) = false;
+  bool hasLost_ NEXUS_GUARDED_BY(mutex_) = false;
   bool isClosed_ NEXUS_GUARDED_BY(mutex_) = false;
   std::stop_source stop_;
 };

@@ -19,9 +19,10 @@ constexpr std::chrono::seconds kLong{30};
 
 Inbox::Answer answer(uint64_t id) { return {id, Kind::kResult, std::to_string(10 * id)}; }
 
-std::string idsOf(const std::vector<Inbox::Answer>& answers) {
+std::string idsOf(const Result<std::vector<Inbox::Answer>>& answers) {
+  if (!answers) return std::string(toString(answers.error().code));
   std::string ids;
-  for (const Inbox::Answer& answer : answers) ids += std::to_string(answer.requestId) + " ";
+  for (const Inbox::Answer& answer : *answers) ids += std::to_string(answer.requestId) + " ";
   return ids;
 }
 
@@ -158,7 +159,8 @@ TEST(InboxTest, AnswersFromManyThreads) {
   std::vector<bool> seen(kThreads * kEach);
   for (size_t count = 0; count < seen.size();) {
     inbox.wait(now() + kLong);
-    for (const Inbox::Answer& got : inbox.take()) {
+    const auto answers = inbox.take();
+    for (const Inbox::Answer& got : answers.value()) {
       EXPECT_FALSE(seen[got.requestId]) << got.requestId;
       seen[got.requestId] = true;
       ++count;

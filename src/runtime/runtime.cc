@@ -125,17 +125,6 @@ Status queue(Runtime::Parts& parts, CallRun::Terms terms, runtime::AsyncCall::Be
   return parts.workers->submit(std::move(call));
 }
 
-std::vector<Inbox::Answer> answersOf(std::span<const RequestAnswer> answers) {
-  using Kind = js::Settlement::Kind;
-  std::vector<Inbox::Answer> taken;
-  taken.reserve(answers.size());
-  for (const RequestAnswer& answer : answers) {
-    taken.push_back({answer.id, answer.result ? Kind::kResult : Kind::kError,
-                     answer.result ? *answer.result : answer.error});
-  }
-  return taken;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Runtime>> Runtime::make(const RuntimeConfig& config,
@@ -238,7 +227,7 @@ ExecutionResult Runtime::resume(std::string_view suspensionId,
   return runHere(*parts_, termsOf(context), [&](CallRun& run) {
     const auto id = runtime::SuspensionId::parse(suspensionId);
     if (!id) return run.fail(unknownSuspension(suspensionId));
-    return run.resume(*id, answersOf(answers), context.state);
+    return run.resume(*id, answers, context.state);
   });
 }
 
@@ -251,7 +240,7 @@ Status Runtime::resumeAsync(std::string_view suspensionId, std::vector<RequestAn
     CallRun::Terms terms = termsOf(context);
     return queue(
         *parts_, std::move(terms),
-        [id = *id, answers = answersOf(answers), state = std::move(context.state)](CallRun& run) {
+        [id = *id, answers = std::move(answers), state = std::move(context.state)](CallRun& run) {
           return run.resume(id, answers, state);
         },
         std::move(completion));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <utility>
 
 #include "base/hash.h"
@@ -122,10 +123,15 @@ struct SuspensionStore::Entry {
     packed = compress(sandbox::encodeDelta(*raw));
     if (packed) raw.reset();
   }
+  // Nothing when there is no memory for it.
   std::optional<sandbox::Delta> takeDelta() {
     if (raw) return std::move(*raw);
-    const auto encoded = decompress(*packed);
-    return encoded ? sandbox::decodeDelta(*encoded) : std::nullopt;
+    try {
+      const auto encoded = decompress(*packed);
+      return encoded ? sandbox::decodeDelta(*encoded) : std::nullopt;
+    } catch (const std::bad_alloc&) {
+      return std::nullopt;
+    }
   }
 };
 
@@ -222,8 +228,17 @@ Result<SuspensionId> SuspensionStore::put(Suspension suspension) {
 }
 
 void SuspensionStore::putBack(const SuspensionId& id, Suspension suspension) {
-  auto entry = std::make_unique<Entry>(std::move(suspension));
-  packIfTight(*entry);
+  try {
+    auto entry = std::make_unique<Entry>(std::move(suspension));
+    packIfTight(*entry);
+    putBack(id, std::move(entry));
+  } catch (const std::bad_alloc&) {
+    count(SuspensionOutcome::kDropped);
+    throw;
+  }
+}
+
+void SuspensionStore::putBack(const SuspensionId& id, std::unique_ptr<Entry> entry) {
   const MutexLock lock(mutex_);
   add(id, std::move(entry));
 }
@@ -258,7 +273,7 @@ Result<Suspension> SuspensionStore::take(const SuspensionId& id) {
   }
   auto delta = entry->takeDelta();
   if (!delta) {
-    count(SuspensionOutcome::kDropped);
+    putBack(id, std::move(entry));
     return Error{.code = ErrorCode::kUnavailable, .message = "the host is out of memory"};
   }
   return Suspension{{std::move(entry->handler), std::move(*delta), std::move(entry->book)},

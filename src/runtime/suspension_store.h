@@ -76,9 +76,11 @@ class SuspensionStore {
   // kResourceLimit: too many, or too large together. Then the suspension is dropped.
   Result<SuspensionId> put(Suspension suspension);
   // Nobody else gets it from now on; it is put back, or told of with count(). kTimeout when it has
-  // expired lately, kNotFound when there is none (any more).
+  // expired lately, kNotFound when there is none (any more); kUnavailable when there is no memory
+  // for it now, and it is left.
   Result<Suspension> take(const SuspensionId& id);
-  // The same one again, for as long as it had left: after a resume that was refused.
+  // The same one again, for as long as it had left: after a resume that was refused. When there is
+  // no memory for that, it is dropped.
   void putBack(const SuspensionId& id, Suspension suspension);
   // Whether it is here, and has not expired.
   bool holds(const SuspensionId& id) const;
@@ -114,6 +116,7 @@ class SuspensionStore {
 
   void packIfTight(Entry& entry);
   std::optional<Error> checkRoom(const Entry& entry) const NEXUS_REQUIRES(mutex_);
+  void putBack(const SuspensionId& id, std::unique_ptr<Entry> entry);
   void add(const SuspensionId& id, std::unique_ptr<Entry> entry) NEXUS_REQUIRES(mutex_);
   std::unique_ptr<Entry> remove(Entries::iterator place) NEXUS_REQUIRES(mutex_);
   std::unique_ptr<Entry> removeExpired(Entries::iterator place) NEXUS_REQUIRES(mutex_);

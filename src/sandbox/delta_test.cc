@@ -63,8 +63,8 @@ TEST_P(DeltaTest, PutBackTheContentIsWhatItWas) {
     EXPECT_TRUE(probe_.call("grow", {row.pages}).ok());
     store(probe_, row.addresses);
     EXPECT_EQ(probe_.call("bump"), returned(kInitialCount + 1));
-    const Delta delta = *probe_->takeDelta({});
     const std::vector<std::byte> memory = probe_.memory();
+    const Delta delta = *probe_->takeDelta({});
 
     ASSERT_TRUE(probe_->restore(base_)) << row.name;
     ASSERT_TRUE(probe_->apply(delta)) << row.name;
@@ -90,9 +90,9 @@ TEST_P(DeltaTest, OfAnImageThatIsADifferenceItself) {
     for (int i = 0; i <= restores; ++i) ASSERT_TRUE(probe_->restore(image));
     store(probe_, {5000}, 9);
     EXPECT_EQ(probe_.call("store", {16, 0}), kDone);  // what the base has there
+    const std::vector<std::byte> memory = probe_.memory();
     const Delta delta = *probe_->takeDelta({});
     EXPECT_EQ(delta.difference.bytes.size(), 16U) << restores;
-    const std::vector<std::byte> memory = probe_.memory();
     ASSERT_TRUE(other->restore(image));
     ASSERT_TRUE(other->apply(delta));
     EXPECT_TRUE(other.holds(memory)) << restores;
@@ -109,9 +109,9 @@ TEST_P(DeltaTest, AnImageThatIsLargerThanItsBase) {
     ASSERT_TRUE(probe_->restore(image));
     store(probe_, {kInitialBytes + 5000}, 3);
     EXPECT_TRUE(probe_.call("grow", {1}).ok());
+    const std::vector<std::byte> memory = probe_.memory();
     const Delta delta = *probe_->takeDelta({});
     EXPECT_EQ(delta.difference.bytes.size(), 8U);
-    const std::vector<std::byte> memory = probe_.memory();
     ASSERT_TRUE(probe_->restore(image));
     ASSERT_TRUE(probe_->apply(delta));
     EXPECT_TRUE(probe_.holds(memory));
@@ -176,6 +176,7 @@ TEST_P(DeltaTest, RestoringTakesItAwayAgain) {
   EXPECT_TRUE(probe_.call("grow", {2}).ok());
   store(probe_, {0, 40'000, kInitialBytes + 77'000});
   const Delta delta = *probe_->takeDelta({});
+  EXPECT_TRUE(probe_.holds(clean)) << "what is taken is gone";
   for (int round = 0; round < 10; ++round) {
     ASSERT_TRUE(probe_->restore(base_));
     EXPECT_TRUE(probe_.holds(clean)) << round;

@@ -1,5 +1,5 @@
-// What the host itself allocates, counted: this program's operator new is replaced, except where a
-// sanitizer has replaced it already; there nothing counts.
+// What the host itself allocates, counted, and refused when a test says so: this program's operator
+// new is replaced, except where a sanitizer has replaced it already; there nothing counts or fails.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,17 @@ class HostBytesPeak {
 
  private:
   const uint64_t before_;
+};
+
+// As long as it lives, the allocation of this thread after so many others fails: one alone.
+class FailingAllocation {
+ public:
+  explicit FailingAllocation(uint64_t after);
+  FailingAllocation(const FailingAllocation&) = delete;
+  FailingAllocation& operator=(const FailingAllocation&) = delete;
+  ~FailingAllocation();
+
+  bool hasFailed() const;
 };
 
 }  // namespace nexus::js::testing

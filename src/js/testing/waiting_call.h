@@ -19,6 +19,7 @@ class WaitingCall {
 
   CallInput& input() { return input_; }
   const Handler& handler() const { return *handler_; }
+  const HandlerPointer& shared() const { return handler_; }
 
   // The host puts this in the place of the state.
   void setState(std::string_view json);
