@@ -69,12 +69,14 @@ struct CallContext {
   // Ends the call with kCancelled, at any time and from any thread.
   std::stop_token stop;
   // For calls that can be repeated: what Math.random begins with, and a time that stands still.
+  // They hold for all of the call, also when it is resumed.
   std::optional<uint64_t> seed;
   std::optional<std::chrono::milliseconds> clock;  // since 1970
   FlushFunction onFlush;
 };
 
-// The same for calls that nobody waits for: owns what it holds.
+// The same for calls that nobody waits for: owns what it holds. What a call waits in the queue
+// counts for none of its times.
 struct AsyncContext {
   std::string args = "{}";
   std::string scope = "{}";

@@ -15,8 +15,8 @@ namespace {
 // Of this process and those it descends from.
 std::atomic<uint64_t> forksBefore{0};
 
-[[maybe_unused]] const int kCountsForks = pthread_atfork(
-    nullptr, nullptr, [] { forksBefore.fetch_add(1, std::memory_order_relaxed); });
+[[maybe_unused]] const int kCountsForks =
+    pthread_atfork(nullptr, nullptr, [] { forksBefore.fetch_add(1, std::memory_order_relaxed); });
 
 }  // namespace
 

@@ -115,9 +115,7 @@ ExecutionResult JsSandbox::invokeOnce(const Handler& handler, const CallInput& i
   return makeResult(std::move(attempt), handler, input);
 }
 
-namespace {
-
-Status checkSettlements(const CallBook& book, std::span<const Settlement> settlements) {
+Status checkRequests(const CallBook& book, std::span<const Settlement> settlements) {
   std::vector<uint64_t> left;
   left.reserve(book.outstanding.size());
   for (const ExtensionRequest& request : book.outstanding) left.push_back(request.id);
@@ -127,6 +125,16 @@ Status checkSettlements(const CallBook& book, std::span<const Settlement> settle
                    .message = "no request " + std::to_string(settlement.requestId) +
                               " waits: it was answered already, or never made"};
     }
+  }
+  return Done{};
+}
+
+namespace {
+
+Status checkSettlements(const CallBook& book, std::span<const Settlement> settlements) {
+  auto waits = checkRequests(book, settlements);
+  if (!waits) return waits;
+  for (const Settlement& settlement : settlements) {
     if (settlement.kind == Settlement::Kind::kError) continue;
     auto checked = checkJson(settlement.text, "the result of a request");
     if (!checked) return checked;
@@ -157,7 +165,9 @@ Result<SuspendedCall> JsSandbox::suspend(std::shared_ptr<const Handler> handler)
   auto delta = sandbox_->takeDelta(deadRanges(engine_.base()));
   if (!delta) return cannotRestore();
   dirty_ = false;
-  return SuspendedCall{std::move(handler), std::move(*delta), std::move(host_->book())};
+  SuspendedCall call{std::move(handler), std::move(*delta), std::move(host_->book())};
+  (void)restore();  // what the host has of it
+  return call;
 }
 
 Result<ExecutionResult> JsSandbox::resume(SuspendedCall& call, const CallInput& input,

@@ -85,6 +85,9 @@ class JsEngine {
   std::atomic<uint64_t> compilations_{0};
 };
 
+// kNotFound when a call does not wait for one of these, or not any more.
+Status checkRequests(const CallBook& book, std::span<const Settlement> settlements);
+
 // One thread at a time, any thread; cancel() and retire() from any thread at any time.
 class JsSandbox {
  public:

@@ -3,6 +3,8 @@
 #include <new>
 #include <utility>
 
+#include "runtime/refusals.h"
+
 namespace nexus::runtime {
 
 AsyncCall::AsyncCall(const CallSurroundings& surroundings, WorkerPool& workers,
@@ -27,8 +29,10 @@ void AsyncCall::run() noexcept {
 
 void AsyncCall::runOnce() {
   onStop_.reset();
-  const bool begins = begin_ != nullptr;
-  const CallRun::Step step = begins ? std::exchange(begin_, nullptr)(*run_) : run_->goOn();
+  const Begin begin = std::exchange(begin_, nullptr);
+  // Cancelled while it was queued: it takes nobody's instance any more.
+  const bool isOver = begin && stop_.stop_requested();
+  const CallRun::Step step = isOver ? run_->fail(cancelled()) : begin ? begin(*run_) : run_->goOn();
   if (step == CallRun::Step::kWaits) return wait();
   complete(run_->finish());
 }

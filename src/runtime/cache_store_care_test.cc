@@ -190,9 +190,9 @@ TEST_F(CacheCareTest, WhatIsNoFolderOfOursIsDamageAndMakesRoomForOne) {
   fs::permissions(folder(), fs::perms::owner_all);
   nexus::testing::writeFile(subfolder, "a file where a folder belongs");
   nexus::testing::writeFile(folder() + "/entries/stray", "x");
-  EXPECT_THAT(damage(), UnorderedElementsAre(Pair(subfolder, "it has no entry's name"),
-                                             Pair(folder() + "/entries/stray",
-                                                  "it has no entry's name")));
+  EXPECT_THAT(damage(),
+              UnorderedElementsAre(Pair(subfolder, "it has no entry's name"),
+                                   Pair(folder() + "/entries/stray", "it has no entry's name")));
   CacheStore store = open();
   ASSERT_TRUE(store.write(name, "12345"));
   EXPECT_EQ(show(store.read(name)), "hit: 12345");

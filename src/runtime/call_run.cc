@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "runtime/refusals.h"
 
 namespace nexus::runtime {
 namespace {
@@ -31,14 +32,6 @@ void mergeMutations(std::vector<StateMutation>& all, std::vector<StateMutation>&
 
 }  // namespace
 
-Error shuttingDown() {
-  return Error{.code = ErrorCode::kUnavailable, .message = "the runtime is shutting down"};
-}
-
-Error outOfMemory() {
-  return Error{.code = ErrorCode::kUnavailable, .message = "the host is out of memory"};
-}
-
 CallRun::~CallRun() {
   abandon();
   if (inbox_) inbox_->close();
@@ -47,8 +40,8 @@ CallRun::~CallRun() {
 js::CallInput CallRun::input() const {
   return {.state = state_,
           .rights = rights_.get(),
-          .seed = terms_.seed,
-          .clock = terms_.clock,
+          .seed = terms_.repeat.seed,
+          .clock = terms_.repeat.clock,
           .limit = terms_.limit};
 }
 
@@ -203,7 +196,8 @@ bool CallRun::store(std::shared_ptr<Inbox> inbox) {
     fail(std::move(call).error());
     return false;
   }
-  auto id = around_.suspensions.put({std::move(*call), rights_, std::move(inbox), {}});
+  auto id =
+      around_.suspensions.put({std::move(*call), rights_, std::move(inbox), {}, terms_.repeat});
   if (id) {
     id_ = *id;
   } else {
@@ -254,7 +248,7 @@ std::vector<js::Settlement> CallRun::settle(std::vector<Inbox::Answer>& answers)
 
 CallRun::Step CallRun::goOn() {
   if (terms_.limit.stop.stop_requested()) {
-    return fail(Error{.code = ErrorCode::kCancelled, .message = "the call was cancelled"});
+    return fail(cancelled());
   }
   if (around_.gate.isClosed()) return fail(shuttingDown());
   auto answers = inbox_->take();
@@ -287,6 +281,14 @@ CallRun::Step CallRun::resume(const SuspensionId& id, std::span<const RequestAns
     settlements.push_back({answer.id, answer.result ? Kind::kResult : Kind::kError,
                            answer.result ? *answer.result : answer.error});
   }
+  const auto refuse = [&](Error error) {
+    fail(std::move(error));
+    total_.suspensionId = id.toString();
+    return Step::kEnded;
+  };
+  // Before it is taken: a right answer that comes meanwhile is to find it.
+  auto fits = around_.suspensions.checkWaits(id, settlements);
+  if (!fits) return refuse(std::move(fits).error());
   auto suspension = around_.suspensions.take(id);
   if (!suspension) {
     if (suspension.error().code == ErrorCode::kUnavailable) total_.suspensionId = id.toString();
@@ -294,16 +296,15 @@ CallRun::Step CallRun::resume(const SuspensionId& id, std::span<const RequestAns
   }
   handler_ = suspension->call.handler;
   rights_ = suspension->rights;
+  terms_.repeat = suspension->repeat;
   lastRequest_ = suspension->call.book.requests;
-  const auto refuse = [&](Error error) {
+  const auto putBack = [&](Error error) {
     around_.suspensions.putBack(id, std::move(*suspension));
-    fail(std::move(error));
-    total_.suspensionId = id.toString();
-    return Step::kEnded;
+    return refuse(std::move(error));
   };
-  if (!acquire(handler_->image.get())) return refuse(std::move(*total_.error));
+  if (!acquire(handler_->image.get())) return putBack(std::move(*total_.error));
   auto resumed = (*lease_)->resume(suspension->call, input(), settlements);
-  if (!resumed) return refuse(std::move(resumed).error());
+  if (!resumed) return putBack(std::move(resumed).error());
   around_.suspensions.count(SuspensionOutcome::kResumed);
   return follow(std::move(*resumed));
 }

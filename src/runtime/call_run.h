@@ -44,9 +44,6 @@ struct CallSurroundings {
   std::chrono::milliseconds acquireTimeout;
 };
 
-Error shuttingDown();
-Error outOfMemory();
-
 // For one thread at a time.
 class CallRun {
  public:
@@ -55,8 +52,7 @@ class CallRun {
   // What a call is allowed, for all of its runs.
   struct Terms {
     js::RunLimit limit;
-    std::optional<uint64_t> seed;
-    std::optional<std::chrono::milliseconds> clock;
+    Repeat repeat;
     FlushFunction onFlush;
   };
 

@@ -3,6 +3,8 @@
 #include <new>
 #include <utility>
 
+#include "runtime/refusals.h"
+
 namespace nexus::runtime {
 
 std::function<void()> Inbox::takeWake() { return std::exchange(wake_, nullptr); }
@@ -27,7 +29,7 @@ void Inbox::deliver(Answer answer) noexcept {
 Result<std::vector<Inbox::Answer>> Inbox::take() {
   const MutexLock lock(mutex_);
   if (hasLost_) {
-    return Error{.code = ErrorCode::kUnavailable, .message = "the host is out of memory"};
+    return outOfMemory();
   }
   return std::exchange(answers_, {});
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "runtime/refusals.h"
+
 namespace nexus::runtime {
 namespace {
 
@@ -16,8 +18,6 @@ constexpr size_t kLookedAt = 4;
 Error unavailable(std::string message) {
   return Error{.code = ErrorCode::kUnavailable, .message = std::move(message)};
 }
-
-Error shuttingDown() { return unavailable("the runtime is shutting down"); }
 
 }  // namespace
 
@@ -83,7 +83,7 @@ Result<std::unique_ptr<WasmInstance>> InstancePool::create() {
     wakeNext();
   }
   if (instance) return instance;
-  return refusal ? std::move(*refusal) : unavailable("the host is out of memory");
+  return refusal ? std::move(*refusal) : outOfMemory();
 }
 
 std::unique_ptr<WasmInstance> InstancePool::takeIdle(const sandbox::Image* image) {
@@ -165,7 +165,7 @@ Result<std::unique_ptr<WasmInstance>> InstancePool::waitFor(const Wanted& wanted
     case Turn::kClosed:
       return shuttingDown();
     case Turn::kCancelled:
-      return Error{.code = ErrorCode::kCancelled, .message = "the call was cancelled"};
+      return cancelled();
     case Turn::kTooLate:
       if (wasRefused) return unavailable("no instance in time, and the system refuses a new one");
       return unavailable("no instance in time: all " + std::to_string(options_.maxInstances) +

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/async_call.h"
+#include "runtime/refusals.h"
 #include "runtime/runtime_parts.h"
 
 namespace nexus {
@@ -59,20 +60,26 @@ CallRun::Terms termsOf(const Context& context) {
                        .onFlush = context.onFlush};
   if (context.timeout > kLongestTimeout) terms.limit.timeout = kLongestTimeout;
   if constexpr (requires { context.seed; }) {
-    terms.seed = context.seed;
-    terms.clock = context.clock;
+    terms.repeat = {context.seed, context.clock};
   }
   return terms;
 }
 
-std::optional<Error> checkLimit(const js::RunLimit& limit) {
+std::optional<Error> checkTerms(const CallRun::Terms& terms) {
+  const js::RunLimit& limit = terms.limit;
   if (limit.timeout && limit.timeout->count() < 1) {
     return Error{.code = ErrorCode::kInvalidInput,
                  .message = "the call's timeout is " + std::to_string(limit.timeout->count()) +
                             " ms; expected at least 1, or none"};
   }
+  const auto& clock = terms.repeat.clock;
+  if (clock && (clock->count() < 0 || *clock > js::kLatestClock)) {
+    return Error{.code = ErrorCode::kInvalidInput,
+                 .message = "the call's clock is " + std::to_string(clock->count()) +
+                            " ms; expected 0 to " + std::to_string(js::kLatestClock.count())};
+  }
   if (!limit.stop.stop_requested()) return std::nullopt;
-  return Error{.code = ErrorCode::kCancelled, .message = "the call was cancelled"};
+  return runtime::cancelled();
 }
 
 // Waits on this thread for what extensions answer.
@@ -95,7 +102,7 @@ CallRun::Step follow(CallRun& run, CallRun::Step step, const std::stop_token& st
 template <typename Begin>
 ExecutionResult runHere(Runtime::Parts& parts, CallRun::Terms terms, const Begin& begin) {
   const std::stop_token stop = terms.limit.stop;
-  auto refusal = checkLimit(terms.limit);
+  auto refusal = checkTerms(terms);
   const CallGate::Visit visit(parts.gate);
   CallRun run(*parts.surroundings, std::move(terms));
   try {
@@ -116,7 +123,7 @@ ExecutionResult runHere(Runtime::Parts& parts, CallRun::Terms terms, const Begin
 // Leaves a call to the workers.
 Status queue(Runtime::Parts& parts, CallRun::Terms terms, runtime::AsyncCall::Begin begin,
              Completion completion) {
-  if (auto refusal = checkLimit(terms.limit)) return std::move(*refusal);
+  if (auto refusal = checkTerms(terms)) return std::move(*refusal);
   const CallGate::Visit visit(parts.gate);
   auto call =
       std::make_shared<runtime::AsyncCall>(*parts.surroundings, *parts.workers, std::move(terms),

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "runtime/refusals.h"
+
 namespace nexus {
 
 namespace {

@@ -536,6 +536,28 @@ TEST(RuntimeSuspensionTest, ItDrawsNewNumbers) {
             outcomeOf(resume(*runtime, suspend(*runtime, source), {resultOf(1, "7")})));
 }
 
+TEST(RuntimeSuspensionTest, WhatCanBeRepeatedIsRepeatedToItsEnd) {
+  const auto runtime = makeRuntime();
+  const auto run = [&] {
+    const ExecutionResult first =
+        runtime->execute("await $ext.x.get(); return [Math.random(), Date.now()]", kAll,
+                         {.seed = 7, .clock = milliseconds(5000)});
+    return outcomeOf(resume(*runtime, first.suspensionId, {resultOf(1, "1")}));
+  };
+  const std::string once = run();
+  EXPECT_THAT(once, HasSubstr(",5000]"));
+  EXPECT_EQ(run(), once);
+}
+
+TEST(RuntimeSuspensionTest, AClockThatCannotBeIsRefused) {
+  const auto runtime = makeRuntime();
+  for (const milliseconds clock : {milliseconds(-1), milliseconds::min(), milliseconds::max()}) {
+    const ExecutionResult result = runtime->execute("return 1", {}, {.clock = clock});
+    EXPECT_THAT(outcomeOf(result), HasSubstr("INVALID_INPUT: the call's clock is"))
+        << clock.count();
+  }
+}
+
 TEST(RuntimeSuspensionTest, MemoryThatGrewComesBack) {
   const auto runtime = makeRuntime();
   const std::string id = suspend(*runtime,

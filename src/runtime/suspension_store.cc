@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "runtime/refusals.h"
 #include "sandbox/delta_codec.h"
 
 namespace nexus::runtime {
@@ -90,10 +91,11 @@ std::optional<SuspensionId> SuspensionId::parse(std::string_view text) {
 // One of `raw` and `packed`.
 struct SuspensionStore::Entry {
   explicit Entry(Suspension suspension)
-      : raw(std::make_unique<sandbox::Delta>(std::move(suspension.call.delta))),
+      : raw(std::make_shared<sandbox::Delta>(std::move(suspension.call.delta))),
         book(std::move(suspension.call.book)),
         handler(std::move(suspension.call.handler)),
         rights(std::move(suspension.rights)),
+        repeat(suspension.repeat),
         inbox(std::move(suspension.inbox)),
         expires(suspension.expires) {
     book.outstanding.shrink_to_fit();
@@ -101,11 +103,13 @@ struct SuspensionStore::Entry {
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
 
-  std::unique_ptr<sandbox::Delta> raw;
+  // Shared with whoever compresses it meanwhile; nobody changes it while it is.
+  std::shared_ptr<sandbox::Delta> raw;
   std::unique_ptr<std::string> packed;
   js::CallBook book;
   std::shared_ptr<const js::Handler> handler;
   std::shared_ptr<const Rights> rights;
+  Repeat repeat;
   std::shared_ptr<Inbox> inbox;
   Clock::Time expires;
 
@@ -125,8 +129,9 @@ struct SuspensionStore::Entry {
   }
   // Nothing when there is no memory for it.
   std::optional<sandbox::Delta> takeDelta() {
-    if (raw) return std::move(*raw);
     try {
+      if (raw && raw.use_count() > 1) return *raw;
+      if (raw) return std::move(*raw);
       const auto encoded = decompress(*packed);
       return encoded ? sandbox::decodeDelta(*encoded) : std::nullopt;
     } catch (const std::bad_alloc&) {
@@ -274,12 +279,21 @@ Result<Suspension> SuspensionStore::take(const SuspensionId& id) {
   auto delta = entry->takeDelta();
   if (!delta) {
     putBack(id, std::move(entry));
-    return Error{.code = ErrorCode::kUnavailable, .message = "the host is out of memory"};
+    return outOfMemory();
   }
   return Suspension{{std::move(entry->handler), std::move(*delta), std::move(entry->book)},
                     std::move(entry->rights),
                     std::move(entry->inbox),
-                    entry->expires};
+                    entry->expires,
+                    entry->repeat};
+}
+
+Status SuspensionStore::checkWaits(const SuspensionId& id,
+                                   std::span<const js::Settlement> settlements) const {
+  const MutexLock lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return Done{};
+  return js::checkRequests(found->second->book, settlements);
 }
 
 bool SuspensionStore::holds(const SuspensionId& id) const {
@@ -362,16 +376,27 @@ void SuspensionStore::pack() {
   for (const SuspensionId& id : old) packOne(id);
 }
 
+// Compressing takes its time: others go on meanwhile, perhaps with this one.
 void SuspensionStore::packOne(const SuspensionId& id) {
+  std::shared_ptr<sandbox::Delta> raw;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    raw = found->second->raw;
+  }
+  if (raw == nullptr) return;
+  auto packed = compress(sandbox::encodeDelta(*raw));
+  if (packed == nullptr) return;
   const MutexLock lock(mutex_);
   const auto found = entries_.find(id);
-  if (found == entries_.end() || found->second->packed) return;
+  if (found == entries_.end() || found->second->raw != raw) return;
   Entry& entry = *found->second;
-  const uint64_t raw = entry.contentBytes();
-  entry.pack();
-  if (!entry.packed) return;
-  rawBytes_ -= raw;
-  bytes_ -= raw;
+  const uint64_t before = entry.contentBytes();
+  entry.packed = std::move(packed);
+  entry.raw.reset();
+  rawBytes_ -= before;
+  bytes_ -= before;
   bytes_ += entry.contentBytes();
 }
 

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,12 +40,19 @@ struct SuspensionId {
   static std::optional<SuspensionId> parse(std::string_view text);
 };
 
+// Of calls that can be repeated: it holds for all of their runs.
+struct Repeat {
+  std::optional<uint64_t> seed;
+  std::optional<std::chrono::milliseconds> clock;
+};
+
 struct Suspension {
   js::SuspendedCall call;
   std::shared_ptr<const Rights> rights;
   // Of calls that a run waits with; null: somebody outside has its id.
   std::shared_ptr<Inbox> inbox;
-  Clock::Time expires;  // set by put()
+  Clock::Time expires = {};  // set by put()
+  Repeat repeat = {};
 };
 
 struct SuspensionStats {
@@ -82,6 +90,8 @@ class SuspensionStore {
   // The same one again, for as long as it had left: after a resume that was refused. When there is
   // no memory for that, it is dropped.
   void putBack(const SuspensionId& id, Suspension suspension);
+  // kNotFound when it is here and does not wait for one of these.
+  Status checkWaits(const SuspensionId& id, std::span<const js::Settlement> settlements) const;
   // Whether it is here, and has not expired.
   bool holds(const SuspensionId& id) const;
   std::optional<SuspensionInfo> find(const SuspensionId& id) const;

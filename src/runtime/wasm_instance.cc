@@ -62,7 +62,10 @@ Result<ExecutionResult> WasmInstance::resume(const js::Handler& handler, const j
 }
 
 Result<js::SuspendedCall> WasmInstance::suspend(std::shared_ptr<const js::Handler> handler) {
-  return sandbox_->suspend(std::move(handler));
+  if (state() != InstanceState::Suspended) return refusal("suspend");
+  auto call = sandbox_->suspend(std::move(handler));
+  if (call && !enter(InstanceState::Suspended, InstanceState::Idle)) return refusal("suspend");
+  return call;
 }
 
 Result<ExecutionResult> WasmInstance::resume(js::SuspendedCall& call, const js::CallInput& input,

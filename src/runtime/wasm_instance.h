@@ -5,7 +5,7 @@
 //   Idle ───────────────────────► Executing ───────────► Idle
 //                                     │ waits              ▲
 //                                     ▼        reset       │
-//                                 Suspended ───────────────┘
+//                                 Suspended ── or suspend ─┘
 //                                     │ resume ──► Executing
 //   any ── terminate ──► Terminated
 #pragma once
@@ -42,7 +42,7 @@ class WasmInstance {
   ExecutionResult execute(const js::Handler& handler, const js::CallInput& input);
   Result<ExecutionResult> resume(const js::Handler& handler, const js::CallInput& input,
                                  std::span<const js::Settlement> settlements);
-  // Takes a call out that the last step left suspended.
+  // Takes a call out that the last step left suspended: then it is Idle.
   Result<js::SuspendedCall> suspend(std::shared_ptr<const js::Handler> handler);
   Result<ExecutionResult> resume(js::SuspendedCall& call, const js::CallInput& input,
                                  std::span<const js::Settlement> settlements);

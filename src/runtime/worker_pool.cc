@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "runtime/refusals.h"
 #include "sandbox/quiet_thread.h"
 
 namespace nexus::runtime {
@@ -43,7 +44,7 @@ std::shared_ptr<WorkerPool::Task> WorkerPool::pop() {
 Status WorkerPool::submit(std::shared_ptr<Task> task) {
   const MutexLock lock(mutex_);
   if (isRefusing_) {
-    return Error{.code = ErrorCode::kUnavailable, .message = "the runtime is shutting down"};
+    return shuttingDown();
   }
   if (waiting_ >= maxQueue_) {
     return Error{.code = ErrorCode::kUnavailable,
