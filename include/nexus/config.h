@@ -34,7 +34,7 @@ struct RuntimeConfig {
   // Extension requests of one call that wait at the same time.
   uint64_t maxPendingRequests = 64;
   // Calls that wait for extensions or for resume: how many at once, what they may take together
-  // with the images that they hold, and for how long each.
+  // with the handlers that they hold, and for how long each.
   uint64_t maxSuspended = 1'000'000;
   uint64_t maxSuspendedBytes = 4ull << 30;
   std::chrono::milliseconds suspendTimeout{300'000};

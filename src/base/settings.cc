@@ -62,7 +62,7 @@ constexpr Setting kSettings[] = {
     {"max_suspended", Unit::kCount, &RuntimeConfig::maxSuspended, 0, kMostRecords,
      "each takes some kilobytes", "calls suspended at once"},
     {"max_suspended_bytes", Unit::kBytes, &RuntimeConfig::maxSuspendedBytes, 0, kTiB,
-     "it is memory of this machine", "suspended calls, with the images that they hold"},
+     "it is memory of this machine", "suspended calls, with the handlers that they hold"},
     {"suspend_timeout_ms", Unit::kMilliseconds, &RuntimeConfig::suspendTimeout, 1, 30 * kDayMs,
      "at most thirty days", "time a call may be suspended"},
     {"cache_dir", Unit::kPath, &RuntimeConfig::cacheDir, 0, 0, "",

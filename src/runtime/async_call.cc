@@ -9,8 +9,7 @@ namespace nexus::runtime {
 
 AsyncCall::AsyncCall(const CallSurroundings& surroundings, WorkerPool& workers,
                      CallRun::Terms terms, Begin begin, Completion completion)
-    : around_(surroundings),
-      workers_(workers),
+    : workers_(workers),
       stop_(terms.limit.stop),
       begin_(std::move(begin)),
       completion_(std::move(completion)) {

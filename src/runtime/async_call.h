@@ -38,7 +38,6 @@ class AsyncCall final : public WorkerPool::Task, public std::enable_shared_from_
   void wait();
   void complete(ExecutionResult result) noexcept;
 
-  const CallSurroundings& around_;
   WorkerPool& workers_;
   const std::stop_token stop_;
   Begin begin_;  // until it has begun

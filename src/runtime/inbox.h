@@ -34,7 +34,7 @@ class Inbox {
   Result<std::vector<Answer>> take();
 
   // Calls `wake` once, when there is an answer or wakeUp() is called, at once if there was one.
-  // From whatever thread; it must not call this inbox.
+  // From whatever thread, while nothing is locked.
   void whenSomethingComes(std::function<void()> wake);
   void wakeUp();
 

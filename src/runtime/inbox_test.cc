@@ -31,7 +31,7 @@ auto now() { return std::chrono::steady_clock::now(); }
 TEST(InboxTest, KeepsAnswersInTheirOrderUntilTheyAreTaken) {
   Inbox inbox;
   EXPECT_EQ(idsOf(inbox.take()), "");
-  for (const uint64_t id : {3, 1, 2}) inbox.deliver(answer(id));
+  for (const uint64_t id : {3U, 1U, 2U}) inbox.deliver(answer(id));
   EXPECT_EQ(idsOf(inbox.take()), "3 1 2 ");
   EXPECT_EQ(idsOf(inbox.take()), "");
 }

@@ -47,8 +47,12 @@ struct Rig {
   std::future<ExecutionResult> start(const Handler& handler, AsyncContext context = {}) {
     return runtime->executeAsync(handler, std::move(context));
   }
+  // So many wait, and nothing executes.
   bool eventuallyWaits(uint64_t count) {
-    return eventually([&] { return runtime->stats().suspended == count; });
+    return eventually([&] {
+      const RuntimeStats stats = runtime->stats();
+      return stats.suspended == count && stats.instancesActive == 0;
+    });
   }
 
   const std::shared_ptr<TestExtension> x = std::make_shared<TestExtension>();

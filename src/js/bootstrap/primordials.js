@@ -11,6 +11,7 @@ const TheError = Error;
 const ThePromise = Promise;
 const TheProxy = Proxy;
 const TheString = String;
+const TheSymbol = Symbol;
 const TheTypeError = TypeError;
 const TheWeakMap = WeakMap;
 const objectPrototype = Object.prototype;
