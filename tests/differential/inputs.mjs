@@ -1,7 +1,7 @@
 // What a handler gets: arguments, scope, state, rights and answers of extensions, as text; and the same
 // as variables for its program.
 
-const clocks = [0, 951_782_400_000, 1_718_452_800_123, 8_640_000_000_000_000];
+const clocks = [0, 951_782_400_000, 1_718_452_800_123, 18_446_744_073_709];
 const seeds = [0, 1, 4_294_967_295, Number.MAX_SAFE_INTEGER];
 
 // Keys of the state by the type of their value.
