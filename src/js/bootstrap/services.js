@@ -52,7 +52,8 @@ const view = freeze({
 
 const pending = create(null); // id -> how to settle its promise
 
-// Arguments are single values mostly: their texts side by side are quicker than the array's.
+// Arguments are a few short values mostly: their texts side by side are quicker than the array's.
+// Long ones would make a tree of parts, not one string.
 function argumentsText(args) {
   let text = '[';
   for (let i = 0; i < args.length; i++) {
@@ -60,6 +61,7 @@ function argumentsText(args) {
     if (isObject(value) || unfit(typeof value)) return textOf(args, 'the arguments');
     const part = value === undefined ? 'null' : textOf(value);
     text += i === 0 ? part : ',' + part;
+    if (text.length > 256) return textOf(args, 'the arguments');
   }
   return text + ']';
 }
