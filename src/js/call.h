@@ -73,6 +73,7 @@ struct CallRecord {
   std::vector<ViewCommand> viewCommands;
   std::vector<LogRecord> log;
   uint64_t requestsBefore = 0;  // CallBook::requests when it began
+  bool hasReadState = false;
   bool hasUnflushedState = false;
   uint64_t polls = 0;
   bool interrupted = false;      // the guest was told to give up

@@ -232,6 +232,7 @@ Host::Answer Host::why(Operation& operation) {
 // --- the state
 
 Host::Answer Host::read(Operation& operation) {
+  record_.hasReadState = true;
   std::string key;
   if (auto over = takeName(operation, 0, key)) return *over;
   if (!rights_->mayRead(key)) {

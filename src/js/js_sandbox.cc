@@ -378,10 +378,11 @@ bool JsSandbox::mustFlush(const JsValue& outcome) const {
   const Tag tag = tagOf(outcome);
   // What failed is dropped; and the exception is pending, which running anything would disturb.
   if (tag == Tag::kNull || tag == Tag::kException) return false;
-  // A handler that waits flushes without changes, too: what it has read will be read anew. And one
-  // that has handed over something may have changed it since, which the host does not hear of.
-  return outcome.is(kFalseValue) || host_->record().hasUnflushedState ||
-         !host_->book().writtenKeys.empty();
+  // A handler that waits flushes what it has read, too: it will be read anew. And one that has
+  // handed over something may have changed it since, which the host does not hear of.
+  const CallRecord& record = host_->record();
+  return record.hasUnflushedState || !host_->book().writtenKeys.empty() ||
+         (outcome.is(kFalseValue) && record.hasReadState);
 }
 
 // False when a job threw: then the exception is pending, or the guest trapped.

@@ -39,6 +39,11 @@ class DifferenceBuilder {
   // Words in `dead` count as unchanged.
   explicit DifferenceBuilder(std::span<const AddressRange> dead) : dead_(dead) {}
 
+  // Room for so much; more is made as it comes.
+  void reserve(size_t runs, size_t bytes) {
+    difference_.runs.reserve(runs);
+    difference_.bytes.reserve(bytes);
+  }
   // `original` null: the base holds zeros there.
   void comparePage(GuestAddress address, const std::byte* current, const std::byte* original);
   // The same; and `current` becomes what `original` is, also where it is dead.

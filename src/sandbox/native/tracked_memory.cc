@@ -31,6 +31,9 @@ constexpr uint32_t kRestoresUntilSettled = 256;
 // A set up to this size (256 KiB, about 10 us to copy) is kept without asking.
 constexpr size_t kAllowedPages = 64;
 constexpr uint32_t kFirstPatience = 32;
+// What a small handler that waits has changed: some hundred runs, three kilobytes.
+constexpr size_t kUsualRuns = 128;
+constexpr size_t kUsualBytes = 3584;
 constexpr uint32_t kLongestPatience = 1u << 16;
 // Growth that no call has used for so many restores is given back, and more than this always.
 constexpr uint32_t kGrowthPatience = 8;
@@ -189,10 +192,13 @@ bool TrackedMemory::restore(const std::shared_ptr<const Image>& image) {
 std::optional<Difference> TrackedMemory::takeChanges(std::span<const AddressRange> dead) {
   if (lost_) return std::nullopt;
   DifferenceBuilder builder(dead);
-  std::vector<uint32_t> pages = openPages_;
-  std::sort(pages.begin(), pages.end());
+  builder.reserve(kUsualRuns, kUsualBytes);
+  // Mostly as they were sorted the last time.
+  if (!std::is_sorted(openPages_.begin(), openPages_.end())) {
+    std::sort(openPages_.begin(), openPages_.end());
+  }
   ImageContent content(*current_);
-  for (const uint32_t page : pages) {
+  for (const uint32_t page : openPages_) {
     const auto at = static_cast<GuestAddress>(page * kPageBytes);
     if (hot_) {
       builder.takePage(at, base_ + at, source_[page]);
