@@ -122,7 +122,6 @@ void Transfer::setRequest() {
 }
 
 // --- what comes
-// -----------------------------------------------------------------------------------
 
 // Anything but the number of bytes ends the transfer. Nothing may be thrown through libcurl.
 size_t Transfer::onHeader(char* data, size_t size, size_t count, void* self) noexcept {
@@ -194,7 +193,6 @@ bool Transfer::takeBody(std::string_view data) {
 }
 
 // --- where it goes
-// --------------------------------------------------------------------------------
 
 curl_socket_t Transfer::onOpenSocket(void* self, curlsocktype /*purpose*/,
                                      curl_sockaddr* address) noexcept {
@@ -217,7 +215,6 @@ curl_socket_t Transfer::open(const curl_sockaddr& address) {
 }
 
 // --- how it ends
-// ----------------------------------------------------------------------------------
 
 Result<HttpAnswer> Transfer::finish(CURLcode code) {
   if (code != CURLE_OK) return explain(code);

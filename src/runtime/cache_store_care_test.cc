@@ -214,7 +214,6 @@ TEST_F(CacheCareTest, ClearGoesOnWhereOneCannotBeRemoved) {
 }
 
 // --- Disks that fail
-// -------------------------------------------------------------------------------
 
 // What is read is what was written, whatever fails in between.
 TEST_F(CacheCareTest, ADiskThatFailsNowAndThenCostsSpeedOnly) {

@@ -127,7 +127,6 @@ TEST_F(CacheRoomTest, WhatDeadProcessesLeftUnfinishedGoes) {
 }
 
 // --- Many files: on a disk in memory
-// ---------------------------------------------------------------
 
 struct Crowd {
   const char* name;
