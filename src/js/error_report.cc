@@ -105,7 +105,9 @@ void addStack(Error& error, std::string_view stack, std::string_view source) {
 }  // namespace
 
 bool ThrownValue::isOutOfMemory() const {
-  return isNull || (name == "InternalError" && message == "out of memory");
+  // The second when there was no memory for the first.
+  return isNull || (name == "InternalError" &&
+                    (message == "out of memory" || message == "Invalid error message"));
 }
 
 bool ThrownValue::isStackOverflow() const {

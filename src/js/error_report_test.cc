@@ -59,6 +59,7 @@ TEST(ThrownValueTest, KnowsTheEnginesOwnErrors) {
     bool stackOverflow;
   } rows[] = {
       {{.name = "InternalError", .message = "out of memory"}, true, false},
+      {{.name = "InternalError", .message = "Invalid error message"}, true, false},
       {{.message = "null", .isNull = true}, true, false},
       {{.name = "RangeError", .message = "Maximum call stack size exceeded"}, false, true},
       {{.name = "InternalError", .message = "stack overflow"}, false, true},

@@ -198,12 +198,12 @@ bool CallRun::store(std::shared_ptr<Inbox> inbox) {
   }
   auto id =
       around_.suspensions.put({std::move(*call), rights_, std::move(inbox), {}, terms_.repeat});
-  if (id) {
-    id_ = *id;
-  } else {
+  if (!id) {
     fail(std::move(id).error());
+    return false;
   }
-  return id.ok();
+  id_ = *id;
+  return true;
 }
 
 // Until something comes.

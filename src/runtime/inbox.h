@@ -26,6 +26,7 @@ class Inbox {
   Inbox() = default;
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
+  ~Inbox() = default;
 
   // Kept until it is taken, and the owner woken; dropped when the call is over.
   void deliver(Answer answer) noexcept;

@@ -12,7 +12,6 @@ namespace nexus {
 
 using runtime::CallGate;
 using runtime::CallRun;
-using runtime::HandlerCompiler;
 using runtime::Inbox;
 using runtime::outOfMemory;
 using runtime::shuttingDown;

@@ -59,8 +59,8 @@ uint64_t bytesOf(const js::CallBook& book) {
     bytes += sizeof request + request.extension.capacity() + request.method.capacity() +
              request.args.capacity();
   }
-  for (const std::string& key : book.writtenKeys) bytes += sizeof key + key.capacity() + 16;
-  for (const std::string& text : book.denialTexts) bytes += sizeof text + text.capacity();
+  for (const std::string& key : book.writtenKeys) bytes += sizeof(std::string) + key.capacity() + 16;
+  for (const std::string& text : book.denialTexts) bytes += sizeof(std::string) + text.capacity();
   return bytes;
 }
 
@@ -102,9 +102,10 @@ struct SuspensionStore::Entry {
   }
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
+  ~Entry() = default;
 
-  // Shared with whoever compresses it meanwhile; nobody changes it while it is.
   std::shared_ptr<sandbox::Delta> raw;
+  bool isLent = false;  // packOne() may be reading `raw`: nobody changes it
   std::unique_ptr<std::string> packed;
   js::CallBook book;
   std::shared_ptr<const js::Handler> handler;
@@ -114,7 +115,7 @@ struct SuspensionStore::Entry {
   Clock::Time expires;
 
   uint64_t contentBytes() const {
-    if (packed) return sizeof *packed + packed->capacity();
+    if (packed) return sizeof(std::string) + packed->capacity();
     return sizeof *raw + raw->difference.bytes.capacity() +
            raw->difference.runs.capacity() * sizeof(sandbox::DifferenceRun) +
            raw->globals.capacity() * sizeof(uint64_t);
@@ -130,7 +131,7 @@ struct SuspensionStore::Entry {
   // Nothing when there is no memory for it.
   std::optional<sandbox::Delta> takeDelta() {
     try {
-      if (raw && raw.use_count() > 1) return *raw;
+      if (raw && isLent) return *raw;
       if (raw) return std::move(*raw);
       const auto encoded = decompress(*packed);
       return encoded ? sandbox::decodeDelta(*encoded) : std::nullopt;
@@ -382,10 +383,10 @@ void SuspensionStore::packOne(const SuspensionId& id) {
   {
     const MutexLock lock(mutex_);
     const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
+    if (found == entries_.end() || found->second->packed) return;
     raw = found->second->raw;
+    found->second->isLent = true;
   }
-  if (raw == nullptr) return;
   auto packed = compress(sandbox::encodeDelta(*raw));
   if (packed == nullptr) return;
   const MutexLock lock(mutex_);

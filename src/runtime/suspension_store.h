@@ -33,7 +33,8 @@ namespace nexus::runtime {
 
 struct SuspensionId {
   std::array<uint64_t, 2> words{};
-  auto operator<=>(const SuspensionId&) const = default;
+  bool operator==(const SuspensionId&) const = default;
+  bool operator<(const SuspensionId& other) const { return words < other.words; }
 
   // 32 hexadecimal digits.
   std::string toString() const;
