@@ -157,8 +157,8 @@ TEST(Difference, AppliedToItsOriginalMakesTheContent) {
   std::mt19937 random(7);
   for (int round = 0; round < 100; ++round) {
     Bytes before = pagesOf(4, static_cast<uint8_t>(random()));
-    Bytes now = before;
-    now.resize(6 * kPageBytes);
+    Bytes now(6 * kPageBytes);
+    std::copy(before.begin(), before.end(), now.begin());
     for (uint64_t writes = random() % 200; writes > 0; --writes) {
       put(now, random() % (now.size() / 8) * 8, random() % 3);
     }
