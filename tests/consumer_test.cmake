@@ -25,7 +25,7 @@ run(${CMAKE_COMMAND} --install "${BUILD}" --prefix "${prefix}")
 
 # A copy: nothing of the repository is to be found by accident.
 file(COPY "${SOURCE}/examples/embed" DESTINATION "${WORK}")
-run(${CMAKE_COMMAND} -S "${WORK}/embed" -B "${WORK}/build" "-DCMAKE_PREFIX_PATH=${prefix}"
+run(${CMAKE_COMMAND} -G Ninja -S "${WORK}/embed" -B "${WORK}/build" "-DCMAKE_PREFIX_PATH=${prefix}"
   "-DCMAKE_CXX_COMPILER=${CXX}" -DCMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build "${WORK}/build")
 run("${WORK}/build/embed")
