@@ -59,7 +59,8 @@ uint64_t bytesOf(const js::CallBook& book) {
     bytes += sizeof request + request.extension.capacity() + request.method.capacity() +
              request.args.capacity();
   }
-  for (const std::string& key : book.writtenKeys) bytes += sizeof(std::string) + key.capacity() + 16;
+  for (const std::string& key : book.writtenKeys)
+    bytes += sizeof(std::string) + key.capacity() + 16;
   for (const std::string& text : book.denialTexts) bytes += sizeof(std::string) + text.capacity();
   return bytes;
 }
