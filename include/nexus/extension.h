@@ -59,7 +59,8 @@ class NEXUS_API Extension {
   // its caller answers them with Runtime::resume.
   virtual bool answers(std::string_view /*method*/) const noexcept { return true; }
 
-  // Begins a request and returns soon: it runs on a thread that calls handlers. Must not throw.
+  // Begins a request and returns soon: it runs on a thread that calls handlers, and holds an
+  // instance. Must not throw, nor wait for another call of the Runtime, which may need that one.
   virtual void call(ExtensionCall call, ExtensionReply reply) noexcept = 0;
 };
 

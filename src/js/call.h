@@ -46,7 +46,8 @@ struct Settlement {
 
   uint64_t requestId = 0;
   Kind kind = Kind::kResult;
-  std::string_view text;  // JSON text of the result, or the message of the error
+  std::string_view text;   // JSON text of the result, or the message of the error
+  bool isChecked = false;  // whether somebody has checked already that it is JSON
 };
 
 // What is counted over a whole call.

@@ -4,6 +4,8 @@
 #include <exception>
 #include <iterator>
 #include <new>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "base/json.h"
@@ -12,20 +14,25 @@
 namespace nexus::runtime {
 namespace {
 
+// Most calls have one part, which is taken as it is.
 template <typename T>
 void append(std::vector<T>& to, std::vector<T>& from) {
+  if (to.empty()) return to.swap(from);
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+// Each key's last change, in the place of its first. Within a part a key is there once.
 void mergeMutations(std::vector<StateMutation>& all, std::vector<StateMutation>& part) {
+  if (all.empty() || part.empty()) return append(all, part);
+  all.reserve(all.size() + part.size());  // keys are looked at while it grows
+  std::unordered_map<std::string_view, size_t> places;
+  for (size_t i = 0; i < all.size(); ++i) places.emplace(all[i].key, i);
   for (StateMutation& mutation : part) {
-    const auto old = std::find_if(all.begin(), all.end(), [&](const StateMutation& known) {
-      return known.key == mutation.key;
-    });
-    if (old == all.end()) {
+    const auto old = places.find(mutation.key);
+    if (old == places.end()) {
       all.push_back(std::move(mutation));
     } else {
-      old->value = std::move(mutation.value);
+      all[old->second].value = std::move(mutation.value);
     }
   }
 }
@@ -64,19 +71,15 @@ Result<PooledInstance> CallRun::lease(const sandbox::Image* image) const {
   }
 }
 
-// False: the call has failed.
-bool CallRun::acquire(const sandbox::Image* image) {
+Status CallRun::acquire(const sandbox::Image* image) {
   const auto start = std::chrono::steady_clock::now();
   auto leased = lease(image);
   wait_ += std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
                                                                  start);
-  if (!leased) {
-    fail(std::move(leased).error());
-    return false;
-  }
+  if (!leased) return std::move(leased).error();
   lease_.emplace(std::move(*leased));
   instanceId_ = (*lease_)->id();
-  return true;
+  return Done{};
 }
 
 HandlerCompiler::Request CallRun::request() const {
@@ -92,7 +95,8 @@ CallRun::Step CallRun::begin(std::shared_ptr<const Rights> rights,
   tier_ = found->tier;
   compilationTime_ = found->compilationTime;
   state_ = state;
-  if (!acquire(handler_->image.get())) return Step::kEnded;
+  auto acquired = acquire(handler_->image.get());
+  if (!acquired) return fail(std::move(acquired).error());
   js::CallInput first = input();
   first.args = args;
   first.scope = scope;
@@ -241,15 +245,13 @@ std::vector<js::Settlement> CallRun::settle(std::vector<Inbox::Answer>& answers)
         answer.text = std::move(checked).error().message;
       }
     }
-    settlements.push_back({answer.requestId, answer.kind, answer.text});
+    settlements.push_back({answer.requestId, answer.kind, answer.text, true});
   }
   return settlements;
 }
 
 CallRun::Step CallRun::goOn() {
-  if (terms_.limit.stop.stop_requested()) {
-    return fail(cancelled());
-  }
+  if (terms_.limit.stop.stop_requested()) return fail(cancelled());
   if (around_.gate.isClosed()) return fail(shuttingDown());
   auto answers = inbox_->take();
   if (!answers) return fail(std::move(answers).error());
@@ -264,9 +266,9 @@ CallRun::Step CallRun::goOn() {
   }
   isAway_ = false;
   handler_ = suspension->call.handler;
-  const bool isReady = acquire(handler_->image.get());
-  auto resumed = isReady ? (*lease_)->resume(suspension->call, input(), settlements)
-                         : Result<ExecutionResult>(std::move(*total_.error));
+  auto acquired = acquire(handler_->image.get());
+  auto resumed = acquired ? (*lease_)->resume(suspension->call, input(), settlements)
+                          : Result<ExecutionResult>(std::move(acquired).error());
   around_.suspensions.count(resumed ? SuspensionOutcome::kResumed : SuspensionOutcome::kDropped);
   return resumed ? follow(std::move(*resumed)) : fail(std::move(resumed).error());
 }
@@ -302,7 +304,8 @@ CallRun::Step CallRun::resume(const SuspensionId& id, std::span<const RequestAns
     around_.suspensions.putBack(id, std::move(*suspension));
     return refuse(std::move(error));
   };
-  if (!acquire(handler_->image.get())) return putBack(std::move(*total_.error));
+  auto acquired = acquire(handler_->image.get());
+  if (!acquired) return putBack(std::move(acquired).error());
   auto resumed = (*lease_)->resume(suspension->call, input(), settlements);
   if (!resumed) return putBack(std::move(resumed).error());
   around_.suspensions.count(SuspensionOutcome::kResumed);

@@ -88,7 +88,7 @@ class CallRun {
  private:
   js::CallInput input() const;
   Result<PooledInstance> lease(const sandbox::Image* image) const;
-  bool acquire(const sandbox::Image* image);
+  Status acquire(const sandbox::Image* image);
   // A request that an extension answers.
   struct Asked {
     uint64_t id = 0;

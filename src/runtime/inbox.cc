@@ -28,9 +28,7 @@ void Inbox::deliver(Answer answer) noexcept {
 
 Result<std::vector<Inbox::Answer>> Inbox::take() {
   const MutexLock lock(mutex_);
-  if (hasLost_) {
-    return outOfMemory();
-  }
+  if (hasLost_) return outOfMemory();
   return std::exchange(answers_, {});
 }
 

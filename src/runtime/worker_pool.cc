@@ -43,9 +43,7 @@ std::shared_ptr<WorkerPool::Task> WorkerPool::pop() {
 
 Status WorkerPool::submit(std::shared_ptr<Task> task) {
   const MutexLock lock(mutex_);
-  if (isRefusing_) {
-    return shuttingDown();
-  }
+  if (isRefusing_) return shuttingDown();
   if (waiting_ >= maxQueue_) {
     return Error{.code = ErrorCode::kUnavailable,
                  .message = "the queue is full: max_queue, " + std::to_string(maxQueue_) +
