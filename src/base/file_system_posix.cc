@@ -1,6 +1,5 @@
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/file_system.h"
 #include "base/hash.h"
+#include "base/random.h"
 
 namespace nexus {
 namespace {
@@ -59,9 +59,7 @@ bool writeAll(int descriptor, std::string_view bytes) {
 // the same number in containers that share a folder.
 std::optional<std::string> unfinishedName() {
   std::array<std::byte, 16> random{};
-  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
-    return std::nullopt;
-  }
+  if (!fillRandomly(random)) return std::nullopt;
   return std::string(kUnfinished) + toHex(random);
 }
 

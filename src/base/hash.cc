@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <memory>
 
@@ -78,6 +79,18 @@ std::string toHex(std::span<const std::byte> bytes) {
     text += kDigits[std::to_integer<unsigned>(byte) & 15];
   }
   return text;
+}
+
+bool fromHex(std::string_view text, std::span<std::byte> bytes) {
+  if (text.size() != 2 * bytes.size()) return false;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    unsigned byte = 0;
+    const char* from = text.data() + 2 * i;
+    const auto [end, problem] = std::from_chars(from, from + 2, byte, 16);
+    if (problem != std::errc() || end != from + 2) return false;
+    bytes[i] = static_cast<std::byte>(byte);
+  }
+  return true;
 }
 
 }  // namespace nexus

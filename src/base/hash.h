@@ -25,5 +25,7 @@ bool isSameDigest(const Digest& left, std::span<const std::byte> right);
 
 // Lower case hexadecimal.
 std::string toHex(std::span<const std::byte> bytes);
+// Either case; false when it is not the digits of that many bytes.
+bool fromHex(std::string_view text, std::span<std::byte> bytes);
 
 }  // namespace nexus

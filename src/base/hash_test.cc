@@ -123,5 +123,16 @@ TEST(ToHex, TwoLowerCaseDigitsAByte) {
   EXPECT_EQ(toHex(bytesOf("\x00\x09\x0a\x7f\x80\xff"sv)), "00090a7f80ff");
 }
 
+TEST(FromHex, TakesWhatToHexGives) {
+  std::array<std::byte, 6> bytes{};
+  EXPECT_TRUE(fromHex("00090A7f80fF", bytes));
+  EXPECT_EQ(toHex(bytes), "00090a7f80ff");
+  EXPECT_TRUE(fromHex("", {}));
+  for (const char* text : {"", "00090a7f80f", "00090a7f80ff0", "00090a7f80fg", "0x090a7f80ff",
+                           "-0090a7f80ff", "00 90a7f80ff"}) {
+    EXPECT_FALSE(fromHex(text, bytes)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace nexus

@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -20,6 +21,16 @@ std::atomic<uint64_t> forksBefore{0};
 
 }  // namespace
 
+bool fillRandomly(std::span<std::byte> bytes) {
+  // Up to 256 bytes come whole, without a signal in between (getrandom(2)).
+  constexpr size_t kWhole = 256;
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kWhole))) {
+    const size_t part = std::min(bytes.size(), kWhole);
+    if (getrandom(bytes.data(), part, 0) != static_cast<ssize_t>(part)) return false;
+  }
+  return true;
+}
+
 std::optional<uint64_t> randomNumber() {
   thread_local std::array<uint64_t, 64> numbers;
   thread_local size_t left = 0;
@@ -27,13 +38,8 @@ std::optional<uint64_t> randomNumber() {
   // What a fork took along its parent draws, too.
   const uint64_t forks = forksBefore.load(std::memory_order_relaxed);
   if (std::exchange(drawnAfter, forks) != forks) left = 0;
-  // Up to 256 bytes come whole, without a signal in between (getrandom(2)).
-  constexpr size_t kWhole = 256;
   if (left == 0) {
-    auto* to = reinterpret_cast<char*>(numbers.data());
-    for (size_t at = 0; at < sizeof numbers; at += kWhole) {
-      if (getrandom(to + at, kWhole, 0) != static_cast<ssize_t>(kWhole)) return std::nullopt;
-    }
+    if (!fillRandomly(std::as_writable_bytes(std::span(numbers)))) return std::nullopt;
     left = numbers.size();
   }
   const uint64_t number = numbers[--left];

@@ -89,6 +89,13 @@ std::string_view cutUtf8(std::string_view text, size_t bytes) {
   return text.substr(0, bytes);
 }
 
+std::string toLowerAscii(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
 SourceLocation locate(std::string_view text, size_t offset) {
   const std::string_view before = text.substr(0, std::min(offset, text.size()));
   const size_t lineStart = before.rfind('\n') + 1;  // npos + 1 is 0

@@ -24,6 +24,9 @@ void appendUtf8(std::string& text, uint32_t character);
 // At most `bytes` of the text, never cutting a character in two.
 std::string_view cutUtf8(std::string_view text, size_t bytes);
 
+// With a to z for A to Z; other letters stay.
+std::string toLowerAscii(std::string text);
+
 // Line and column of a byte offset; the offset of the end is allowed. Columns count UTF-16 code
 // units.
 SourceLocation locate(std::string_view text, size_t offset);

@@ -186,6 +186,11 @@ TEST(CutUtf8, TextOfContinuationsOnlyDoesNotRunAway) {
   EXPECT_EQ(cutUtf8("\x80\x80\x80\x80", 2), "");
 }
 
+TEST(ToLowerAscii, LeavesEverythingElse) {
+  EXPECT_EQ(toLowerAscii("AZ@[`{az09-É"), "az@[`{az09-É");
+  EXPECT_EQ(toLowerAscii(std::string("A\0B", 3)), std::string("a\0b", 3));
+}
+
 TEST(Locate, CountsLinesAndUtf16Units) {
   struct Case {
     std::string_view text;

@@ -29,12 +29,6 @@ bool isName(std::string_view name) {
   }
 }
 
-std::string lowered(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
-
 }  // namespace
 
 Result<AllowList> AllowList::parse(std::span<const std::string> entries) {
@@ -89,10 +83,10 @@ bool AllowList::parseHost(std::string_view text, Entry& entry) {
   if (text.ends_with('.')) text.remove_suffix(1);
   if (text.starts_with("*.")) {
     entry.kind = Kind::kSubdomains;
-    entry.name = lowered(text.substr(1));
+    entry.name = toLowerAscii(std::string(text.substr(1)));
     return isName(text.substr(2));
   }
-  entry.name = lowered(text);
+  entry.name = toLowerAscii(std::string(text));
   return isName(text);
 }
 

@@ -61,11 +61,6 @@ std::string shown(const Json& value) {
   return std::string(cutUtf8(value.dump(), kLongestShown));
 }
 
-std::string lowered(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 // RFC 9110, 5.6.2.
 bool isToken(std::string_view text) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
@@ -114,7 +109,7 @@ Status readMethod(Draft& draft, const Json& value) {
 
 Status readHeader(Draft& draft, const std::string& name, const Json& value) {
   if (!isToken(name)) return httpError("the header " + inQuotes(name) + " has no name of a header");
-  std::string lower = lowered(name);
+  std::string lower = toLowerAscii(name);
   if (isOneOf(lower, kHeadersOfTheConnection) || lower.starts_with("proxy-")) {
     return httpError("the header '" + lower + "' cannot be set: it belongs to the connection");
   }

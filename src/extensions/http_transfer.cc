@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <new>
 
@@ -12,12 +11,6 @@
 
 namespace nexus::extensions {
 namespace {
-
-std::string lowered(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -31,8 +24,6 @@ constexpr auto kTooLarge = static_cast<CURLcode>(100);
 
 // By the limit here, or one of libcurl's for a line or for trailers.
 Error tooManyHeaders() { return httpError("the headers of the response are too large"); }
-
-std::string wholeNumber(uint64_t number) { return std::to_string(number); }
 
 }  // namespace
 
@@ -117,7 +108,7 @@ void Transfer::setRequest() {
   set(CURLOPT_HTTPHEADER, headers_.get());
   const std::string address = rules_.resolve ? rules_.resolve(url.host()) : "";
   if (address.empty()) return;
-  append(addresses_, url.host() + ":" + wholeNumber(url.port()) + ":" + address);
+  append(addresses_, url.host() + ":" + std::to_string(url.port()) + ":" + address);
   set(CURLOPT_RESOLVE, addresses_.get());
 }
 
@@ -146,8 +137,8 @@ bool Transfer::fail(Error error) {
 }
 
 Error Transfer::tooLarge() const {
-  return httpError("the response is larger than http_max_bytes, " + wholeNumber(rules_.maxBytes) +
-                   " bytes");
+  return httpError("the response is larger than http_max_bytes, " +
+                   std::to_string(rules_.maxBytes) + " bytes");
 }
 
 bool Transfer::count(size_t bytes) {
@@ -164,7 +155,8 @@ bool Transfer::takeHeader(std::string_view line) {
   if (line.starts_with("HTTP/")) length_.reset();
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return true;
-  const bool isLength = lowered(trimmed(line.substr(0, colon))) == "content-length";
+  const bool isLength =
+      toLowerAscii(std::string(trimmed(line.substr(0, colon)))) == "content-length";
   return !isLength || takeLength(trimmed(line.substr(colon + 1)));
 }
 
@@ -176,8 +168,8 @@ bool Transfer::takeLength(std::string_view value) {
     return fail(httpError("the response's content-length is " + inQuotes(value)));
   }
   if (length_ && *length_ != length) {
-    return fail(httpError("the response has two content-lengths, " + wholeNumber(*length_) +
-                          " and " + wholeNumber(length)));
+    return fail(httpError("the response has two content-lengths, " + std::to_string(*length_) +
+                          " and " + std::to_string(length)));
   }
   length_ = length;
   // Of an answer to HEAD it is no length of anything that comes.
@@ -232,7 +224,7 @@ std::vector<std::pair<std::string, std::string>> Transfer::headers() const {
   curl_header* header = nullptr;
   constexpr int kLast = -1;
   while ((header = curl_easy_nextheader(easy_.get(), CURLH_HEADER, kLast, header)) != nullptr) {
-    headers.emplace_back(toValidUtf8(lowered(header->name)),
+    headers.emplace_back(toValidUtf8(toLowerAscii(std::string(header->name))),
                          toValidUtf8(std::string(trimmed(header->value))));
   }
   return headers;
@@ -247,7 +239,8 @@ Error Transfer::explain(CURLcode code) const {
       return httpError("the name " + host + " has no address");
     case CURLE_COULDNT_CONNECT:
       if (refusal_) return *refusal_;
-      return httpError("cannot connect to " + host + ", port " + wholeNumber(request_.url.port()));
+      return httpError("cannot connect to " + host + ", port " +
+                       std::to_string(request_.url.port()));
     case CURLE_GOT_NOTHING:
       return httpError(host + " closed the connection without a response");
     case CURLE_PARTIAL_FILE:

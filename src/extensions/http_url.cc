@@ -1,7 +1,6 @@
 #include "extensions/http_url.h"
 
 #include <algorithm>
-#include <cctype>
 #include <new>
 #include <utility>
 
@@ -76,8 +75,7 @@ Status HttpUrl::read() {
 
 Status HttpUrl::readHost() {
   const std::string written = part(CURLUPART_HOST);
-  host_ = written;
-  for (char& c : host_) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  host_ = toLowerAscii(written);
   if (host_.starts_with('[') && host_.ends_with(']')) {
     // A zone is a network of this machine.
     address_ = IpAddress::parse(std::string_view(host_).substr(1, host_.size() - 2));

@@ -1,11 +1,10 @@
 #include "js/host.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <chrono>
 #include <new>
 
+#include "base/random.h"
 namespace nexus::js {
 namespace {
 
@@ -119,8 +118,7 @@ ImportResult Host::random(Args args, sandbox::Sandbox& sandbox) {
   const auto part = std::span(bytes).first(*wanted);
   std::fill(part.begin(), part.end(), kBootRandom);
   const bool isFixed = anchors_ == nullptr || (input_ != nullptr && input_->seed);
-  const bool filled =
-      isFixed || getrandom(part.data(), part.size(), 0) == static_cast<ssize_t>(part.size());
+  const bool filled = isFixed || fillRandomly(part);
   const bool copied = filled && sandbox.copyIn(args[0].as<uint32_t>().backToGuest(), part);
   return {.value = copied ? 0 : kWasiFault};
 }

@@ -1,8 +1,8 @@
 // A call that nobody waits for: it runs on the workers' threads, and on none while it waits itself.
 //
 // Whoever has it keeps it alive: the workers' line, or, while it waits, what its own inbox is to
-// wake (Inbox::whenSomethingComes). That circle is opened by waking, which every end of a call does:
-// an answer, a stop, its expiry, a shutdown.
+// wake (Inbox::whenSomethingComes). That circle is opened by waking, which every end of a call
+// does: an answer, a stop, its expiry, a shutdown.
 #pragma once
 
 #include <functional>

@@ -1,13 +1,11 @@
 #include "runtime/cache_store.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstring>
-#include <random>
 #include <utility>
+
+#include "base/random.h"
 
 namespace nexus::runtime {
 namespace {
@@ -35,10 +33,9 @@ struct Head {
 
 std::span<const std::byte> bytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
+// At least 1.
 int64_t randomUpTo(uint64_t most) {
-  std::random_device device;
-  return std::uniform_int_distribution<int64_t>(
-      1, std::max<int64_t>(static_cast<int64_t>(most), 1))(device);
+  return static_cast<int64_t>(randomNumber().value_or(0) % std::max<uint64_t>(most, 1) + 1);
 }
 
 // Counts down; true when nothing is left, and then it begins again.
@@ -91,14 +88,7 @@ std::optional<Digest> nameOf(std::string_view path) {
   if (slash == std::string_view::npos || slash < kFolderLetters) return std::nullopt;
   const std::string hex = std::string(path.substr(slash - kFolderLetters, kFolderLetters)) +
                           std::string(path.substr(slash + 1));
-  if (hex.size() != 2 * name.size()) return std::nullopt;
-  for (size_t i = 0; i < name.size(); ++i) {
-    unsigned byte = 0;
-    const char* from = hex.data() + 2 * i;
-    const auto [end, problem] = std::from_chars(from, from + 2, byte, 16);
-    if (problem != std::errc() || end != from + 2) return std::nullopt;
-    name[i] = static_cast<std::byte>(byte);
-  }
+  if (!fromHex(hex, name)) return std::nullopt;
   return name;
 }
 
@@ -138,7 +128,7 @@ Result<std::string> CacheStore::readOrMakeKey() {
   const bool isMissing = !key && key.error().code == ErrorCode::kNotFound;
   if (!key && key.error().code == ErrorCode::kUnavailable) return key;
   std::string fresh(kKeyBytes, '\0');
-  if (getrandom(fresh.data(), fresh.size(), 0) != static_cast<ssize_t>(fresh.size())) {
+  if (!fillRandomly(std::as_writable_bytes(std::span(fresh)))) {
     return Error{.code = ErrorCode::kUnavailable, .message = "the system gives no random numbers"};
   }
   if (!isMissing && files_.replace(keyPath(), fresh)) return fresh;

@@ -3,7 +3,6 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <new>
 #include <utility>
 
@@ -77,15 +76,7 @@ std::string SuspensionId::toString() const { return toHex(std::as_bytes(std::spa
 
 std::optional<SuspensionId> SuspensionId::parse(std::string_view text) {
   SuspensionId id;
-  const auto bytes = std::as_writable_bytes(std::span(id.words));
-  if (text.size() != 2 * bytes.size()) return std::nullopt;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    unsigned byte = 0;
-    const char* from = text.data() + 2 * i;
-    const auto [end, problem] = std::from_chars(from, from + 2, byte, 16);
-    if (problem != std::errc() || end != from + 2) return std::nullopt;
-    bytes[i] = static_cast<std::byte>(byte);
-  }
+  if (!fromHex(text, std::as_writable_bytes(std::span(id.words)))) return std::nullopt;
   return id;
 }
 
