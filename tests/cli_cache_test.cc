@@ -214,6 +214,17 @@ TEST_F(CliCacheTest, AFolderThatCannotBeUsedCostsSpeedOnlyAndSaysWhyWhenAsked) {
   }
 }
 
+// Nobody got the result then.
+TEST_F(CliCacheTest, AFullStandardOutputIsAFailure) {
+  write("h.js", "return 1");
+  for (const char* command :
+       {"cache stats", "cache verify --json", "cache clear", "compile h.js", "cache frob --json"}) {
+    const Outcome outcome = nexusIntoFullOutput(command);
+    EXPECT_EQ(outcome.status, 1) << command;
+    EXPECT_THAT(outcome.err, HasSubstr("could not be written to standard output")) << command;
+  }
+}
+
 // `nexus bench compile` compiled nothing and measured nothing.
 TEST_F(CliCacheTest, WhatIsCalledLikeACommandIsNoCommandBehindOne) {
   write("compile", "return 5");

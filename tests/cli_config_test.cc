@@ -127,10 +127,9 @@ TEST_F(CliConfigTest, WrongUsageIsStatusTwo) {
 
 // It ended with status 1 and without a word.
 TEST_F(CliConfigTest, SettingsThatNobodyCanReadAreNoSuccess) {
-  const std::string line =
-      "cd " + folder_.string() + " && " NEXUS_BINARY " config show >/dev/full 2>stderr";
-  EXPECT_EQ(WEXITSTATUS(std::system(line.c_str())), 1);  // NOLINT(concurrency-mt-unsafe)
-  EXPECT_THAT(readFile(folder_ / "stderr"), HasSubstr("could not be written"));
+  const Outcome outcome = nexusIntoFullOutput("config show");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("could not be written"));
 }
 
 TEST_F(CliConfigTest, HelpNamesEveryFlag) {

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include "base/testing/temp_folder.h"
+
 namespace nexus::tests {
 
 struct Outcome {
@@ -14,21 +16,24 @@ struct Outcome {
   std::string err;
 };
 
-std::string readFile(const std::filesystem::path& path);
+using testing::readFile;
 
-class CliTest : public testing::Test {
+class CliTest : public ::testing::Test {
  protected:
-  CliTest();
-  ~CliTest() override;
-
   std::filesystem::path write(const std::string& name, const std::string& text);
 
   // `command` is shell text behind `nexus`, run in the test's folder; `before` is shell text in
   // front of it.
   Outcome nexus(const std::string& command, const std::string& input = "",
                 const std::string& before = "");
+  // The same, but nobody gets what it prints.
+  Outcome nexusIntoFullOutput(const std::string& command, const std::string& input = "");
 
-  std::filesystem::path folder_;
+  const testing::TempFolder temp_;
+  const std::filesystem::path& folder_ = temp_.path();
+
+ private:
+  int run(const std::string& line) const;
 };
 
 }  // namespace nexus::tests

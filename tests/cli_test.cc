@@ -150,11 +150,9 @@ TEST_F(CliTest, RunsWhereGuardPagesCannotBeHad) {
 }
 
 TEST_F(CliTest, AResultThatNobodyCanReadIsNoSuccess) {
-  write("stdin", "return 1");
-  const std::string line =
-      "cd " + folder_.string() + " && " NEXUS_BINARY " run - <stdin >/dev/full 2>stderr";
-  EXPECT_EQ(WEXITSTATUS(std::system(line.c_str())), 1);  // NOLINT(concurrency-mt-unsafe)
-  EXPECT_NE(readFile(folder_ / "stderr").find("could not be written"), std::string::npos);
+  const Outcome outcome = nexusIntoFullOutput("run -", "return 1");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.err.find("could not be written"), std::string::npos);
 }
 
 TEST_F(CliTest, HelpAndVersionAreOnStandardOutput) {

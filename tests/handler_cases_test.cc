@@ -1,7 +1,6 @@
 // Runs tests/handlers/*.case and the examples of the documentation on every engine: through the
 // flags, the driver and the report of `nexus run`, in this process.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "app/report.h"
 #include "app/run_command.h"
 #include "app/run_flags.h"
+#include "base/testing/temp_folder.h"
 #include "doc_examples.h"
 #include "handler_case.h"
 #include "runtime/runtime_parts.h"
@@ -29,31 +29,24 @@ using runtime::EngineChoice;
 class CaseFolder {
  public:
   explicit CaseFolder(const HandlerCase& test) {
-    std::string pattern = (fs::temp_directory_path() / "nexus-case-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-    write("handler.js", test.handler);
-    for (const auto& [name, content] : test.files) write(name, content);
+    nexus::testing::writeFile(folder_ / "handler.js", test.handler);
+    for (const auto& [name, content] : test.files) {
+      nexus::testing::writeFile(folder_ / name, content);
+    }
   }
-  CaseFolder(const CaseFolder&) = delete;
-  CaseFolder& operator=(const CaseFolder&) = delete;
-  ~CaseFolder() { fs::remove_all(path_); }
 
   std::string expand(std::string text) const {
     constexpr std::string_view kPlaceholder = "{dir}";
     for (size_t at = text.find(kPlaceholder); at != std::string::npos;
          at = text.find(kPlaceholder)) {
-      text.replace(at, kPlaceholder.size(), path_.string());
+      text.replace(at, kPlaceholder.size(), folder_.path().string());
     }
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
   }
 
  private:
-  void write(const std::string& name, const std::string& content) {
-    std::ofstream(path_ / name, std::ios::binary) << content;
-  }
-
-  fs::path path_;
+  const nexus::testing::TempFolder folder_;
 };
 
 json resultOf(Runtime& runtime, const app::RunOptions& options, const app::RunInputs& inputs) {
@@ -106,7 +99,7 @@ json run(const HandlerCase& test, EngineChoice choice) {
   return result;
 }
 
-class HandlerCaseTest : public testing::Test {
+class HandlerCaseTest : public ::testing::Test {
  public:
   HandlerCaseTest(HandlerCase test, EngineChoice choice)
       : test_(std::move(test)), choice_(choice) {}
@@ -140,10 +133,10 @@ void registerCases(const fs::path& file) {
        isPage ? readDocExamples(file.string()) : readHandlerCases(file.string())) {
     for (const auto choice : {EngineChoice::kNative, EngineChoice::kChecked}) {
       const char* engine = choice == EngineChoice::kNative ? "_Native" : "_Checked";
-      testing::RegisterTest((identifier(file.stem().string()) + "Cases").c_str(),
-                            (identifier(test.name) + engine).c_str(), nullptr, nullptr,
-                            file.c_str(), static_cast<int>(test.line),
-                            [test, choice] { return new HandlerCaseTest(test, choice); });
+      ::testing::RegisterTest((identifier(file.stem().string()) + "Cases").c_str(),
+                              (identifier(test.name) + engine).c_str(), nullptr, nullptr,
+                              file.c_str(), static_cast<int>(test.line),
+                              [test, choice] { return new HandlerCaseTest(test, choice); });
     }
   }
 }

@@ -134,6 +134,8 @@ struct RuntimeStats {
   CacheTierStats memoryCache;
   CacheTierStats diskCache;
   uint64_t compilations = 0;
+  uint64_t compilationsFailed = 0;
+  uint64_t imagesReloaded = 0;  // made again from their code, after they had left the memory
   std::chrono::microseconds compileTime{0};
   uint64_t instancesActive = 0;
   uint64_t instancesAvailable = 0;

@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-#include "app/command_line.h"
+#include "app/output.h"
 #include "app/runtime_scenarios.h"
 #include "app/scenarios.h"
 #include "app/units.h"
@@ -168,7 +168,7 @@ int runBench(const BenchOptions& options) {
         {"machine", machine()}, {"version", NEXUS_VERSION}, {"results", results}};
     fmt::print("{}\n", report.dump(2));
   }
-  return kSuccess;
+  return finishOutput(kSuccess);
 }
 
 }  // namespace nexus::app

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "app/command_line.h"
@@ -18,22 +17,6 @@ namespace nexus::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Output = RunOptions::Output;
-
-int printFailure(const Error& error, Output output, ExitStatus status) {
-  if (output == Output::kJson) {
-    fmt::print("{}\n", toJson(error));
-  } else {
-    fmt::print(stderr, "nexus: {}\n", escapeControls(error.message));
-  }
-  return status;
-}
-
-int finish(ExitStatus status) {
-  if (std::fflush(stdout) == 0) return status;
-  fmt::print(stderr, "nexus: the result could not be written to standard output\n");
-  return kFailed;
-}
 
 std::string showEntries(uint64_t count) {
   return showCount(count) + (count == 1 ? " entry" : " entries");
@@ -110,7 +93,7 @@ std::string showDamage(const runtime::CacheStore::Verified& verified) {
 
 int showStats(runtime::CacheStore& store, const RuntimeConfig& config, Output output) {
   const auto stats = store.stats();
-  if (!stats) return printFailure(stats.error(), output, kFailed);
+  if (!stats) return printError(stats.error(), output, kFailed);
   if (output == Output::kJson) {
     const Json json{{"folder", config.cacheDir},
                     {"entries", stats->entries},
@@ -122,12 +105,12 @@ int showStats(runtime::CacheStore& store, const RuntimeConfig& config, Output ou
                showEntries(stats->entries), showBytes(stats->bytes),
                showBytes(config.maxDiskCacheBytes));
   }
-  return finish(kSuccess);
+  return finishOutput(kSuccess);
 }
 
 int verify(runtime::CacheStore& store, Output output) {
   const auto verified = store.verify();
-  if (!verified) return printFailure(verified.error(), output, kFailed);
+  if (!verified) return printError(verified.error(), output, kFailed);
   if (output == Output::kJson) {
     Json json{{"sound", verified->sound}, {"damaged", Json::array()}};
     for (const auto& damage : verified->damaged) {
@@ -137,18 +120,18 @@ int verify(runtime::CacheStore& store, Output output) {
   } else {
     fmt::print("{}", showDamage(*verified));
   }
-  return finish(verified->damaged.empty() ? kSuccess : kFailed);
+  return finishOutput(verified->damaged.empty() ? kSuccess : kFailed);
 }
 
 int clear(runtime::CacheStore& store, const RuntimeConfig& config, Output output) {
   const auto removed = store.clear();
-  if (!removed) return printFailure(removed.error(), output, kFailed);
+  if (!removed) return printError(removed.error(), output, kFailed);
   if (output == Output::kJson) {
     fmt::print("{}\n", Json{{"removed", *removed}}.dump());
   } else {
     fmt::print("{}: {} removed\n", escapeControls(config.cacheDir), showEntries(*removed));
   }
-  return finish(kSuccess);
+  return finishOutput(kSuccess);
 }
 
 }  // namespace
@@ -156,11 +139,11 @@ int clear(runtime::CacheStore& store, const RuntimeConfig& config, Output output
 int compileFiles(const std::vector<std::string>& files, const RuntimeConfig& config,
                  Output output) {
   if (const char* why = whyNoDiskCache(config)) {
-    return printFailure(Error{.code = ErrorCode::kInvalidInput, .message = why}, output, kUsage);
+    return printError(Error{.code = ErrorCode::kInvalidInput, .message = why}, output, kUsage);
   }
   const auto trouble = std::make_shared<CacheTrouble>();
   auto runtime = RuntimeAccess::make(config, {.observer = trouble});
-  if (!runtime) return printFailure(runtime.error(), output, kFailed);
+  if (!runtime) return printError(runtime.error(), output, kFailed);
   auto& parts = RuntimeAccess::parts(**runtime);
   Json report{{"handlers", Json::array()}};
   bool failed = false;
@@ -183,12 +166,12 @@ int compileFiles(const std::vector<std::string>& files, const RuntimeConfig& con
   } else if (!notKept.empty()) {
     fmt::print(stderr, "nexus: not kept: {}\n", escapeControls(notKept));
   }
-  return finish(failed || !notKept.empty() ? kFailed : kSuccess);
+  return finishOutput(failed || !notKept.empty() ? kFailed : kSuccess);
 }
 
 int runCacheAction(CacheAction action, const RuntimeConfig& config, Output output) {
   if (const char* why = whyNoDiskCache(config)) {
-    return printFailure(Error{.code = ErrorCode::kInvalidInput, .message = why}, output, kUsage);
+    return printError(Error{.code = ErrorCode::kInvalidInput, .message = why}, output, kUsage);
   }
   const auto files = makePosixFileSystem();
   runtime::CacheStore store(*files, config.cacheDir, config.maxDiskCacheBytes);

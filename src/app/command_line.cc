@@ -13,8 +13,7 @@
 
 #include "app/bench_command.h"
 #include "app/cache_command.h"
-#include "app/display.h"
-#include "app/report.h"
+#include "app/output.h"
 #include "app/run_command.h"
 #include "app/run_flags.h"
 #include "sandbox/native/native_engine.h"
@@ -29,21 +28,11 @@ std::string describeVersion() {
                      engine->guestIdentity());
 }
 
-RunOptions::Output outputOf(bool json) {
-  return json ? RunOptions::Output::kJson : RunOptions::Output::kPeople;
-}
+Output outputOf(bool json) { return json ? Output::kJson : Output::kPeople; }
 
-int refuse(const Error& error, RunOptions::Output output) {
-  if (output == RunOptions::Output::kJson) {
-    fmt::print("{}\n", toJson(error));
-  } else {
-    fmt::print(stderr, "nexus: {}\n", escapeControls(error.message));
-  }
-  return kUsage;
-}
-
-int refuse(std::string message, RunOptions::Output output) {
-  return refuse(Error{.code = ErrorCode::kInvalidInput, .message = std::move(message)}, output);
+int refuse(std::string message, Output output) {
+  return printError(Error{.code = ErrorCode::kInvalidInput, .message = std::move(message)}, output,
+                    kUsage);
 }
 
 // What a group of subcommands was given instead of one of them.
@@ -68,7 +57,7 @@ void acceptUnknown(CLI::App& group) {
 
 int doRun(const RunFlags& flags) {
   const auto options = flags.options();
-  return options ? runHandler(*options) : refuse(options.error(), flags.output());
+  return options ? runHandler(*options) : printError(options.error(), flags.output(), kUsage);
 }
 
 void addBench(CLI::App& app, BenchOptions& options) {
@@ -98,15 +87,13 @@ int showConfig(const CLI::App& app, const ConfigFlags& flags) {
   const CLI::App* config = app.get_subcommand("config");
   if (!config->got_subcommand("show")) return refuseChoice(*config);
   const auto configuration = flags.settings.load();
-  if (!configuration) return refuse(configuration.error(), outputOf(flags.json));
+  if (!configuration) return printError(configuration.error(), outputOf(flags.json), kUsage);
   if (flags.json) {
     fmt::print("{}\n", toJson(*configuration));
   } else {
     fmt::print("{}", showConfiguration(*configuration));
   }
-  if (std::fflush(stdout) == 0) return kSuccess;
-  fmt::print(stderr, "nexus: the settings could not be written to standard output\n");
-  return kFailed;
+  return finishOutput(kSuccess);
 }
 
 struct CacheFlags {
@@ -126,7 +113,7 @@ void addCompile(CLI::App& app, CacheFlags& flags) {
 
 int doCompile(const CacheFlags& flags) {
   const auto configuration = flags.settings.load();
-  if (!configuration) return refuse(configuration.error(), outputOf(flags.json));
+  if (!configuration) return printError(configuration.error(), outputOf(flags.json), kUsage);
   return compileFiles(flags.files, configuration->runtime, outputOf(flags.json));
 }
 
@@ -151,7 +138,7 @@ int doCache(const CLI::App& app, const CacheFlags& flags) {
   const CLI::App* cache = app.get_subcommand("cache");
   if (cache->get_subcommands().empty()) return refuseChoice(*cache);
   const auto configuration = flags.settings.load();
-  if (!configuration) return refuse(configuration.error(), outputOf(flags.json));
+  if (!configuration) return printError(configuration.error(), outputOf(flags.json), kUsage);
   for (const auto& [name, action] : kCacheActions) {
     if (!cache->got_subcommand(name)) continue;
     return runCacheAction(action, configuration->runtime, outputOf(flags.json));

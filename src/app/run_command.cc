@@ -20,20 +20,13 @@
 namespace nexus::app {
 namespace {
 
-using Output = RunOptions::Output;
-
 void print(std::FILE* stream, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stream);
 }
 
-// False when standard output is gone or full: then nobody got the result.
-bool finishOutput() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
-
+// With the line of the handler that it points at.
 int printError(const Error& error, const RunOptions& options, ExitStatus status) {
-  if (options.output == Output::kJson) {
-    print(stdout, toJson(error) + "\n");
-    return finishOutput() ? status : kFailed;
-  }
+  if (options.output == Output::kJson) return printError(error, options.output, status);
   print(stderr, showError(error, options.file, colourFor(STDERR_FILENO)));
   return status;
 }
@@ -112,7 +105,7 @@ void printForPeople(const ExecutionResult& result, const RunOptions& options) {
   if (ran) print(stderr, showMetrics(result.metrics, colour));
 }
 
-int exitStatusOf(const ExecutionResult& result) {
+ExitStatus exitStatusOf(const ExecutionResult& result) {
   switch (result.status()) {
     case CallStatus::kSuccess:
       return kSuccess;
@@ -186,11 +179,7 @@ int runHandler(const RunOptions& options) {
   } else {
     printForPeople(result, options);
   }
-  if (!finishOutput()) {
-    print(stderr, "nexus: the result could not be written to standard output\n");
-    return kFailed;
-  }
-  return exitStatusOf(result);
+  return finishOutput(exitStatusOf(result));
 }
 
 }  // namespace nexus::app

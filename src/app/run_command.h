@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/ext_stub.h"
+#include "app/output.h"
 #include "nexus/config.h"
 #include "nexus/execution.h"
 #include "nexus/extensions.h"
@@ -28,7 +29,7 @@ struct RunOptions {
   std::optional<std::chrono::milliseconds> clock;
   RuntimeConfig config;
   HttpOptions http;
-  enum class Output { kPeople, kJson } output = Output::kPeople;
+  Output output = Output::kPeople;
 };
 
 // The options with everything read and checked.

@@ -36,9 +36,7 @@ class RunFlags {
 
   // After parsing. The configuration's errors, and those of --allow, are kInvalidInput.
   Result<RunOptions> options() const;
-  RunOptions::Output output() const {
-    return json_ ? RunOptions::Output::kJson : RunOptions::Output::kPeople;
-  }
+  Output output() const { return json_ ? Output::kJson : Output::kPeople; }
 
  private:
   RunOptions options_;

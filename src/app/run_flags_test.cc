@@ -39,7 +39,7 @@ TEST(RunFlagsTest, Defaults) {
   EXPECT_TRUE(run.extStub.empty());
   EXPECT_FALSE(run.seed);
   EXPECT_FALSE(run.clock);
-  EXPECT_EQ(run.output, RunOptions::Output::kPeople);
+  EXPECT_EQ(run.output, Output::kPeople);
 }
 
 TEST(RunFlagsTest, EveryFlagArrives) {
@@ -63,7 +63,7 @@ TEST(RunFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(run.config.timeout, std::chrono::seconds(2));
   EXPECT_EQ(run.config.memoryLimitBytes, 64u << 20);
   EXPECT_EQ(run.config.maxEvents, 5u);
-  EXPECT_EQ(run.output, RunOptions::Output::kJson);
+  EXPECT_EQ(run.output, Output::kJson);
 }
 
 // --set stood behind --timeout-ms and --memory-limit whatever their order.

@@ -108,9 +108,9 @@ Result<HandlerCompiler::Found> HandlerCompiler::find(std::string_view source,
 
 Result<HandlerCompiler::Found> HandlerCompiler::get(std::string_view source, const Request& request,
                                                     Lead& lead) {
-  // The leader before may have put it there since this one looked.
+  // The leader before may have put it there since this one looked. It counts as the miss that was
+  // told of.
   if (auto found = findInMemory(source)) {
-    memoryHits_.fetch_add(1, kRelaxed);
     lead.end(std::nullopt);
     return use(std::move(*found), request);
   }

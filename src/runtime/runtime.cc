@@ -288,6 +288,8 @@ RuntimeStats Runtime::stats() const {
                        .evictions = disk.evicted};
   }
   stats.compilations = compiler.compilations;
+  stats.compilationsFailed = compiler.failures;
+  stats.imagesReloaded = compiler.reloads;
   stats.compileTime = compiler.compileTime;
   const runtime::PoolStats pool = parts_->pool->stats();
   stats.instancesActive = pool.active;

@@ -160,6 +160,8 @@ TEST(RuntimeReportTest, StatisticsAddUp) {
   const RuntimeStats stats = runtime->stats();
   EXPECT_EQ(stats.calls, 9U);
   EXPECT_EQ(stats.compilations, 5U);
+  EXPECT_EQ(stats.compilationsFailed, 3U);
+  EXPECT_EQ(stats.imagesReloaded, 0U);
   EXPECT_EQ(stats.compilations, RuntimeAccess::parts(*runtime).engines.js->compilations());
   EXPECT_GT(stats.compileTime.count(), 0);
   EXPECT_EQ(stats.memoryCache.requests, 9U);

@@ -24,7 +24,7 @@ enum class InstanceState { Idle, Executing, Suspended, Terminated };
 
 std::string_view toString(InstanceState state);
 
-// For the thread that holds the lease, but for id, state, cancel and terminate: any thread.
+// For the thread that holds the lease, but for id, state and terminate: any thread.
 class WasmInstance {
  public:
   // kUnavailable when the system refuses memory.
@@ -53,8 +53,6 @@ class WasmInstance {
   // Nothing of the last call is left. False: it cannot be used any more, and is Terminated.
   [[nodiscard]] bool reset() noexcept;
 
-  // Ends what it executes with kCancelled; false when that is nothing.
-  bool cancel() { return sandbox_->cancel(); }
   // Ends what it executes or is about to, with kCancelled; it never begins anything again.
   void terminate() noexcept;
 

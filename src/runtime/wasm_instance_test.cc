@@ -185,12 +185,17 @@ TEST_F(WasmInstanceTest, KnowsWhatItHolds) {
   EXPECT_GT(instance->memoryUsed(), before);
 }
 
-TEST_F(WasmInstanceTest, CancelEndsTheCallAndNotTheInstance) {
+TEST_F(WasmInstanceTest, AStopEndsTheCallAndNotTheInstance) {
   const auto instance = make();
-  EXPECT_FALSE(instance->cancel());
+  std::stop_source stop;
   std::string code;
-  std::thread caller([&] { code = execute(*instance, *endless_); });
-  EXPECT_TRUE(eventually([&] { return instance->cancel(); }));
+  std::thread caller([&] {
+    js::CallInput input;
+    input.limit.stop = stop.get_token();
+    code = codeOf(instance->execute(*endless_, input));
+  });
+  EXPECT_TRUE(eventually([&] { return instance->state() == InstanceState::Executing; }));
+  stop.request_stop();
   caller.join();
   EXPECT_EQ(code, "CANCELLED");
   EXPECT_TRUE(instance->reset());
