@@ -16,6 +16,7 @@
 #include "runtime/runtime_parts.h"
 #include "runtime/testing/runtime_rig.h"
 #include "runtime/testing/test_extension.h"
+#include "runtime/testing/waiting_runtime.h"
 
 namespace nexus {
 namespace {
@@ -23,6 +24,7 @@ namespace {
 using runtime::testing::codeOf;
 using runtime::testing::eventually;
 using runtime::testing::Gate;
+using runtime::testing::kAll;
 using runtime::testing::makeRuntime;
 using runtime::testing::outcomeOf;
 using runtime::testing::take;
@@ -31,9 +33,6 @@ using runtime::testing::TestExtension;
 using runtime::testing::TestObserver;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
-
-const HandlerOptions kAll{
-    .capabilities = {"state:read:*", "state:write:*", "events:emit:*", "ext:*"}};
 
 struct Rig {
   explicit Rig(const RuntimeConfig& config = {}) {
@@ -47,12 +46,8 @@ struct Rig {
   std::future<ExecutionResult> start(const Handler& handler, AsyncContext context = {}) {
     return runtime->executeAsync(handler, std::move(context));
   }
-  // So many wait, and nothing executes.
   bool eventuallyWaits(uint64_t count) {
-    return eventually([&] {
-      const RuntimeStats stats = runtime->stats();
-      return stats.suspended == count && stats.instancesActive == 0;
-    });
+    return runtime::testing::eventuallyWaits(*runtime, count);
   }
 
   const std::shared_ptr<TestExtension> x = std::make_shared<TestExtension>();

@@ -15,38 +15,35 @@
 #include "runtime/runtime_parts.h"
 #include "runtime/testing/runtime_rig.h"
 #include "runtime/testing/test_extension.h"
+#include "runtime/testing/waiting_runtime.h"
 
 namespace nexus {
 namespace {
 
 using runtime::testing::codeOf;
 using runtime::testing::eventually;
+using runtime::testing::kAll;
 using runtime::testing::makeRuntime;
 using runtime::testing::outcomeOf;
 using runtime::testing::take;
 using runtime::testing::TestClock;
 using runtime::testing::TestExtension;
 using runtime::testing::TestObserver;
+using runtime::testing::TimedRuntime;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const HandlerOptions kAll{
-    .capabilities = {"state:read:*", "state:write:*", "events:emit:*", "view:update:*", "ext:*"}};
+struct OneExtension {
+  const std::shared_ptr<TestExtension> x;
+};
 
-// A runtime with the extension x, whose clock stands still.
-struct Rig {
+// A runtime with the extension x.
+struct Rig : OneExtension, TimedRuntime {
   explicit Rig(TestExtension::Act act = nullptr, const RuntimeConfig& config = {})
-      : x(std::make_shared<TestExtension>(std::move(act))) {
-    RuntimeDependencies outside;
-    auto owned = std::make_unique<TestClock>();
-    clock = owned.get();
-    outside.clock = std::move(owned);
-    outside.observer = observer;
-    outside.extensions = {{"x", x}};
-    runtime = makeRuntime(config, std::move(outside));
-  }
+      : OneExtension{std::make_shared<TestExtension>(std::move(act))},
+        TimedRuntime(config, {{"x", x}}) {}
 
   ExecutionResult execute(std::string_view source, const CallContext& context = {}) {
     return runtime->execute(source, kAll, context);
@@ -59,19 +56,6 @@ struct Rig {
                         return runtime->execute(source, kAll, context);
                       });
   }
-  // So many wait, and nothing executes.
-  bool eventuallyWaits(uint64_t count) {
-    return eventually([&] {
-      const RuntimeStats stats = runtime->stats();
-      return stats.suspended == count && stats.instancesActive == 0;
-    });
-  }
-  runtime::SuspensionStore& store() { return *RuntimeAccess::parts(*runtime).suspensions; }
-
-  const std::shared_ptr<TestExtension> x;
-  const std::shared_ptr<TestObserver> observer = std::make_shared<TestObserver>();
-  TestClock* clock = nullptr;
-  std::unique_ptr<Runtime> runtime;
 };
 
 void echo(const ExtensionCall& call, ExtensionReply reply) { reply.result(call.args); }

@@ -13,6 +13,7 @@
 #include "base/testing/temp_folder.h"
 #include "runtime/runtime_parts.h"
 #include "runtime/testing/runtime_rig.h"
+#include "runtime/testing/waiting_runtime.h"
 
 namespace nexus {
 namespace {
@@ -22,6 +23,7 @@ using runtime::testing::codeOf;
 using runtime::testing::eventually;
 using runtime::testing::makeRuntime;
 using runtime::testing::outcomeOf;
+using runtime::testing::state;
 using runtime::testing::take;
 using runtime::testing::TestObserver;
 using std::chrono::milliseconds;
@@ -31,8 +33,6 @@ using ::testing::IsEmpty;
 
 constexpr char kSum[] = "return $args.a + 1";
 constexpr char kEndless[] = "for (;;);";
-
-StateSnapshot state(std::string_view json) { return take(StateSnapshot::parse(json)); }
 
 TEST(RuntimeTest, TheExampleOfTheHeader) {
   auto runtime = Runtime::make({}).value();
