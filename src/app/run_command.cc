@@ -87,7 +87,9 @@ Result<ExtStub::ByAlias> readStub(const RunOptions& options) {
 
 std::string describeWait(const RunOptions& options, int64_t seconds) {
   const auto limit = options.config.timeout.count();
-  const std::string until = limit == 0 ? "no time limit" : fmt::format("of at most {} ms", limit);
+  // Waiting for an extension is no executing.
+  const std::string until =
+      limit == 0 ? "without a limit" : fmt::format("of which it may execute {} ms", limit);
   return fmt::format("running for {} s, {} (--timeout-ms)", seconds, until);
 }
 
